@@ -1,0 +1,1 @@
+"""ONNX networks: what they are, where they are, and how to run them."""
