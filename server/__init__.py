@@ -1,0 +1,1 @@
+"""HTTP, the rules of each product, and the hot path that joins kernels, models and index."""

@@ -1,0 +1,55 @@
+"""Cross-origin rules by path prefix, on every answer, errors included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from server.envelopes import is_under
+
+Headers = list[tuple[bytes, bytes]]
+
+# What a browser may ask to send; anything else in that header is not a list of names.
+HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,1024}")
+EXPOSED = b"X-Request-Id, Server-Timing, Retry-After, Location, ETag, Warning"
+
+
+class Policy(NamedTuple):
+    """Any origin, without credentials: keys travel in the request itself, never in cookies."""
+
+    methods: tuple[str, ...]
+    max_age_s: int = 86_400
+
+
+class Cors:
+    """The policies of all prefixes; a path without one gets no headers."""
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._policies = sorted(policies.items(), key=lambda entry: len(entry[0]), reverse=True)
+
+    def policy(self, path: str) -> Policy | None:
+        """That of the longest prefix, or None."""
+        return next((policy for prefix, policy in self._policies if is_under(path, prefix)), None)
+
+    def headers(self, path: str) -> Headers:
+        """What an ordinary answer carries."""
+        if self.policy(path) is None:
+            return []
+        return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
+
+    def preflight(self, path: str, request_headers: Mapping[bytes, bytes]) -> Headers | None:
+        """The headers that answer a browser's preliminary question; None when this is not one."""
+        policy = self.policy(path)
+        if policy is None or b"access-control-request-method" not in request_headers:
+            return None
+        wanted = request_headers.get(b"access-control-request-headers", b"")
+        # "*" does not cover Authorization, so the list asked for is given back.
+        allowed = wanted if HEADER_NAMES.fullmatch(wanted) else b"*"
+        return [
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-allow-methods", ", ".join(policy.methods).encode()),
+            (b"access-control-allow-headers", allowed),
+            (b"access-control-max-age", str(policy.max_age_s).encode()),
+            (b"vary", b"Access-Control-Request-Headers"),
+        ]

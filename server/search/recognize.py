@@ -1,0 +1,143 @@
+"""Which known pictures are in this one: shortlist, verification, scores, one result per item or per copy.
+
+Pure: nothing is read or written but the replica in memory; any number of threads may search at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from server.search import appearance, geometry
+from server.search.features import Described
+from server.search.geometry import Size
+from server.search.replica import Entry, Replica
+from server.search.verify import Found, verify
+
+DEFAULT_LIMIT = 20
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """What trades time for recall: images verified per query, and features that vote for them."""
+
+    shortlist: int = 30
+    voters: int = 800
+
+
+class RecognizeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """limit 1..100 results; min_score 0..100; multi: one result per copy; allow: only these items."""
+
+    limit: int = DEFAULT_LIMIT
+    min_score: int = 0
+    multi: bool = False
+    allow: Collection[str] | None = None
+
+
+class Match(NamedTuple):
+    """One known picture in the query.
+
+    homography (3, 3) reference to query pixels; bbox: its corners TL, TR, BL, BR in fractions of the query;
+    stage_ms: time of the whole query's stages feat, ann, gv.
+    """
+
+    item_id: str
+    image_id: str
+    score: int
+    inliers: int
+    inlier_ratio: float
+    coverage: float
+    homography: NDArray[np.float64]
+    bbox: list[list[float]]
+    stage_ms: dict[str, float]
+
+
+class Recognizer:
+    """Searches replicas with one tuning."""
+
+    def __init__(self, tuning: Tuning | None = None) -> None:
+        self._tuning = tuning or Tuning()
+
+    def run(self, replica: Replica, query: Described, options: RecognizeOptions) -> list[Match]:
+        """Every accepted item, best first (contract image-search 3.1); an unknown picture gives none."""
+        started = time.perf_counter()
+        # Twice the limit: several images of one item must not crowd other items out.
+        top = max(self._tuning.shortlist, 2 * options.limit)
+        voters = query.features.descriptors[: self._tuning.voters]
+        entries, votes = replica.shortlist(voters, top, options.allow)
+        listed = time.perf_counter()
+        found = _verified(query, entries, votes)
+        best = _best_per_item(found)
+        if options.multi:
+            best = [copy for one in best for copy in _copies(query, one, found, options.limit)]
+        best = [
+            one
+            for one in appearance.ordered(query, sorted(best, key=_rank))
+            if one.score >= options.min_score
+        ]
+        verified = time.perf_counter()
+        stage_ms = {
+            "feat": query.elapsed_ms,
+            "ann": (listed - started) * 1e3,
+            "gv": (verified - listed) * 1e3,
+        }
+        return [_match(one, query, stage_ms) for one in best[: options.limit]]
+
+
+def _rank(one: Found) -> tuple[int, int, int, str]:
+    """Best score, then more inliers, then the older picture."""
+    return -one.score, -one.evidence.inliers, one.entry.order, one.entry.image_id
+
+
+def _verified(query: Described, entries: Sequence[Entry], votes: NDArray[np.float32]) -> list[Found]:
+    """The accepted ones of a shortlist, best voted first."""
+    found = (verify(query, entry) for entry in entries[: _worthwhile(votes)])
+    return [one for one in found if one is not None]
+
+
+def _worthwhile(votes: NDArray[np.float32]) -> int:
+    """How many of the shortlist can still be real: what has no more votes than the crowd is chance."""
+    return len(votes)
+
+
+def _best_per_item(found: Sequence[Found]) -> list[Found]:
+    best: dict[str, Found] = {}
+    for one in sorted(found, key=_rank):
+        best.setdefault(one.entry.item_id, one)
+    return list(best.values())
+
+
+def _copies(query: Described, first: Found, found: Sequence[Found], most: int) -> list[Found]:
+    """Every copy of one item: what lies inside a copy is taken away, and the rest is searched again."""
+    entries = [one.entry for one in found if one.entry.item_id == first.entry.item_id]
+    free = np.ones(len(query.features.keypoints), bool)
+    copies = [first]
+    while len(copies) < most:
+        ring = geometry.outline(copies[-1].homography, copies[-1].entry.size)
+        free &= ~geometry.inside(query.features.keypoints[:, :2], ring)
+        rows = np.flatnonzero(free)
+        again = (verify(query, entry, rows) for entry in entries)
+        candidates = sorted((one for one in again if one is not None), key=_rank)
+        if not candidates:
+            break
+        copies.append(candidates[0])
+    return copies
+
+
+def _match(one: Found, query: Described, stage_ms: dict[str, float]) -> Match:
+    height, width = query.gray.shape
+    return Match(
+        item_id=one.entry.item_id,
+        image_id=one.entry.image_id,
+        score=one.score,
+        inliers=one.evidence.inliers,
+        inlier_ratio=one.evidence.inlier_ratio,
+        coverage=one.evidence.coverage,
+        homography=one.homography,
+        bbox=geometry.bbox(one.homography, one.entry.size, Size(width, height)),
+        stage_ms=stage_ms,
+    )

@@ -1,0 +1,110 @@
+import threading
+
+import numpy as np
+
+from server.search.replica import Replica
+from tests.server.search.scenery import described, image, item, replica_of
+
+
+def images_listed(replica: Replica, seed: int, items: list[str] | None = None) -> list[str]:
+    entries, votes = replica.shortlist(described(seed).features.descriptors, 10, items)
+    assert len(entries) == len(votes)
+    return [entry.image_id for entry in entries]
+
+
+def test_a_new_image_leads_its_own_shortlist_at_once() -> None:
+    replica = replica_of([1, 2])
+    replica.add_image(image(3), item(3), described(3))
+    assert images_listed(replica, 3)[0] == image(3)
+    assert len(replica) == 3
+    assert image(3) in replica
+
+
+def test_a_removed_image_is_gone_at_once() -> None:
+    replica = replica_of([1, 2, 3])
+    assert replica.remove_image(image(2))
+    assert image(2) not in images_listed(replica, 2)
+    assert image(2) not in replica
+    assert not replica.remove_image(image(2))
+
+
+def test_replacing_keeps_id_count_and_place_in_time() -> None:
+    replica = replica_of([1, 2])
+    replica.add_image(image(1), item(1), described(3))
+    assert len(replica) == 2
+    assert images_listed(replica, 3)[0] == image(1)
+    entry = replica.of_items([item(1)])[0]
+    assert entry.order == 0
+    np.testing.assert_array_equal(entry.descriptors, described(3).features.descriptors)
+
+
+def test_an_image_may_move_to_another_item() -> None:
+    replica = replica_of([1, 2])
+    replica.add_image(image(1), item(2), described(1))
+    assert replica.of_items([item(1)]) == []
+    assert {entry.image_id for entry in replica.of_items([item(2)])} == {image(1), image(2)}
+
+
+def test_removing_an_item_takes_all_its_images() -> None:
+    replica = replica_of([1, 2])
+    replica.add_image(image(3), item(1), described(3))
+    assert replica.remove_item(item(1)) == 2
+    assert images_listed(replica, 1) in ([], [image(2)])
+    assert replica.remove_item(item(1)) == 0
+
+
+def test_only_allowed_and_visible_items_are_listed() -> None:
+    replica = replica_of([1, 2, 3])
+    assert set(images_listed(replica, 1, [item(2), item(3)])) <= {image(2), image(3)}
+    assert images_listed(replica, 1, []) == []
+    assert images_listed(replica, 1, ["unknown"]) == []
+    replica.set_hidden([item(1)])
+    assert image(1) not in images_listed(replica, 1)
+    assert images_listed(replica, 1, [item(1)]) == []
+    replica.set_hidden([])
+    assert images_listed(replica, 1)[0] == image(1)
+
+
+def test_revision_grows_with_every_change_only() -> None:
+    replica = Replica()
+    seen = [replica.revision]
+    replica.add_image(image(1), item(1), described(1))
+    seen.append(replica.revision)
+    replica.set_hidden([item(1)])
+    seen.append(replica.revision)
+    replica.remove_image(image(1))
+    seen.append(replica.revision)
+    assert seen == sorted(set(seen))
+    replica.remove_image(image(1))
+    images_listed(replica, 1)
+    assert replica.revision == seen[-1]
+
+
+def test_an_empty_replica_lists_nothing() -> None:
+    assert images_listed(Replica(), 1) == []
+
+
+def test_searches_run_beside_a_writer() -> None:
+    replica = replica_of([1, 2])
+    faults: list[BaseException] = []
+    done = threading.Event()
+
+    def write() -> None:
+        try:
+            for _ in range(15):
+                replica.add_image(image(3), item(3), described(3))
+                replica.remove_image(image(3))
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    rounds = 0
+    while not done.is_set() or rounds == 0:
+        assert images_listed(replica, 1)[0] == image(1)
+        rounds += 1
+    writer.join()
+    assert not faults
+    assert len(replica) == 2

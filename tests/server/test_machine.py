@@ -1,0 +1,42 @@
+"""What is settled about the machine before numeric libraries load."""
+
+from pathlib import Path
+
+import pytest
+
+from server import machine
+from server.machine import AVX2, AVX512, blas_core
+
+
+def test_the_widest_instruction_set_decides() -> None:
+    assert blas_core(AVX512 | AVX2) == "SkylakeX"
+    assert blas_core(AVX2 | {"sse2"}) == "Haswell"
+    assert blas_core(frozenset({"sse2"})) is None
+    assert blas_core(AVX512 - {"avx512vl"}) is None
+
+
+def test_what_the_operator_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "cpu_flags", lambda: AVX512)
+    monkeypatch.setattr(machine, "is_writable", lambda _: False)
+    environ = {"OPENBLAS_CORETYPE": "Zen", "NUMBA_CACHE_DIR": "/mine"}
+    assert (
+        machine.prepare(environ, tmp_path)
+        == environ
+        == {"OPENBLAS_CORETYPE": "Zen", "NUMBA_CACHE_DIR": "/mine"}
+    )
+
+
+def test_compiled_kernels_go_to_the_data_folder_when_the_source_is_read_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(machine, "cpu_flags", frozenset)
+    monkeypatch.setattr(machine, "is_writable", lambda _: False)
+    environ: dict[str, str] = {}
+    assert machine.prepare(environ, tmp_path)["NUMBA_CACHE_DIR"] == str(tmp_path / "numba")
+    monkeypatch.setattr(machine, "is_writable", lambda _: True)
+    environ = {}
+    assert machine.prepare(environ, tmp_path) == {
+        "OPENBLAS_CORETYPE": "default",
+        "NUMBA_CACHE_DIR": "default",
+    }
+    assert environ == {}

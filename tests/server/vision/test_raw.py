@@ -1,0 +1,62 @@
+"""One raw picture per request: the short way and the long way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from server.settings import Limits
+from tests.conftest import ClientFactory
+from tests.server.vision.samples import GARBAGE, JPEG, OCTETS, fault, picture
+
+
+async def test_the_short_way_of_raw_bodies_answers_as_the_long_one(http: httpx.AsyncClient) -> None:
+    """`RawEmbed` takes only what names exactly one type to accept."""
+    long = OCTETS["Accept"] + ";q=1"
+
+    async def both(data: bytes, path: str = "embed?model=stub") -> tuple[httpx.Response, httpx.Response]:
+        return tuple(  # type: ignore[return-value]
+            [
+                await http.post(f"/vision/v1/{path}", content=data, headers=JPEG | {"Accept": accept})
+                for accept in (OCTETS["Accept"], long)
+            ]
+        )
+
+    good = [await both(picture()), await both(picture(), "embed")]
+    for short, other in good:
+        assert short.status_code == 200
+        assert short.content == other.content and len(short.content) == 4 * 64
+        assert short.headers["content-type"] == other.headers["content-type"]
+    bad = [await both(GARBAGE), await both(b""), await both(picture(), "embed?model=nobody")]
+    for short, other in bad:
+        assert short.status_code == other.status_code >= 400
+        without_id = [answer.json()["error"] | {"request_id": ""} for answer in (short, other)]
+        assert without_id[0] == without_id[1]
+
+
+async def test_a_raw_body_in_pieces_is_put_together(http: httpx.AsyncClient) -> None:
+    data = picture()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), 100):
+            yield data[start : start + 100]
+
+    whole = await http.post("/vision/v1/embed", content=data, headers=JPEG | OCTETS)
+    answer = await http.post("/vision/v1/embed", content=pieces(), headers=JPEG | OCTETS)
+    assert answer.content == whole.content
+
+
+@pytest.mark.parametrize("accept", [{}, OCTETS])
+async def test_a_raw_body_over_the_limit_is_refused_with_the_limit(
+    client: ClientFactory, accept: dict[str, str]
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            yield b"x" * 100
+
+    async with client(vision_open=True, limits=Limits(query_bytes=1000)) as http:
+        for content in (b"x" * 1001, endless()):
+            answer = await http.post("/vision/v1/embed", content=content, headers=JPEG | accept)
+            assert "1000" in fault(answer, 413, "BODY_TOO_LARGE")
