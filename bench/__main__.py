@@ -1,6 +1,6 @@
 """Runs every benchmark and writes bench/RESULTS.md:  python -m bench [NAME ...]
 
-Each part is a module with `run() -> str` (a markdown section). A part that is not named keeps its last section.
+Each part is a module with `run() -> str` (a markdown section). A part that is not named keeps its old one.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def main(names: list[str]) -> None:
 
 INTRODUCTION = """# Measured results
 
-Every figure is a ratio against a peer or a limit in the same run: machines are noisy, ratios are less so. Each section
-names its command, date, processor and versions. `make bench` rewrites the file; `python -m bench NAME` one section.
+Figures are ratios against a peer or a limit in the same run where there is one: machines are noisy, ratios
+are less so. Each section names its command, date, processor and versions. `make bench` rewrites the file,
+`python -m bench NAME` one section.
 """
 
 if __name__ == "__main__":

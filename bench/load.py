@@ -125,7 +125,7 @@ def _content_length(head: bytes) -> int | None:
 
 
 class _Run:
-    """The shared record of one job; counts only answers to requests sent after the warm-up."""
+    """The shared record of one job; counts the answers that end between the warm-up and the end."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -141,7 +141,7 @@ class _Run:
 
     def answered(self, sent_at: float, head: bytes, body: bytes) -> None:
         now = time.perf_counter()
-        if sent_at < self.starts_at or self.is_over:
+        if now < self.starts_at or self.is_over:
             return
         wrong_length = self.job.answer_bytes is not None and len(body) != self.job.answer_bytes
         if head[9:12] != b"200" or wrong_length:

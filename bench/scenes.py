@@ -19,6 +19,9 @@ from bench import posters
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 REFERENCE_LONG_SIDE = 512
 SCENE_SIZE = (480, 640)
+# Classes of the grocery set; the rest is vegetables.
+FRUIT = range(28)
+PACKAGES = range(28, 59)
 
 Pixels = NDArray[np.uint8]
 
@@ -108,7 +111,7 @@ def references(count: int = 260, seed: int = 5) -> list[Reference]:
 
 
 def distractors(count: int, seed: int = 6) -> Iterator[Reference]:
-    """More references, never queried: half of the unused fruit photos, then posters."""
+    """More references, never queried: the unused fruit photos, then posters."""
     photos = _distractor_files()
     for path in photos[:count]:
         yield Reference(path.stem, _shrink(read(path)))
@@ -120,7 +123,7 @@ def grounds(count: int = 80, seed: int = 7) -> list[Pixels]:
     """Store photos (480 x 640) to put objects into: shelf crops and mosaics of grocery photos, or clouds."""
     rng = np.random.default_rng(seed)
     shelves = [read(path) for name in ("coffee_aisle", "juices_tiles") for path in _files(f"panorama/{name}")]
-    packs = [path for path in _grocery("val") if not _is_fruit(path)]
+    packs = [path for path in _grocery("val") if _class(path) in PACKAGES]
     found = []
     for number in range(count):
         if shelves and number % 2 == 0:
@@ -134,13 +137,13 @@ def grounds(count: int = 80, seed: int = 7) -> list[Pixels]:
 
 def negatives(seed: int = 8) -> Iterator[tuple[str, Pixels]]:
     """At least 3,000 queries that show no reference, as kind and pixels."""
-    taken = {*_reference_files(), *_distractor_files()}
-    photos = [path for path in (*_grocery("train"), *_grocery("val")) if path not in taken]
+    # No fruit: two photos of one heap of apples are a match, not a negative.
+    photos = [path for path in (*_grocery("train"), *_grocery("val")) if _class(path) not in FRUIT]
     for path in photos:
         yield "photo", cv2.resize(read(path), (480, 480), interpolation=cv2.INTER_CUBIC)
     for pixels in grounds(100, seed):
         yield "shelf", pixels
-    for number in range(max(300, 2_800 - len(photos))):
+    for number in range(max(300, 2_750 - len(photos))):
         yield "poster", posters.poster(np.random.default_rng((seed, 1, number)), 480, 640)
     for number in range(200):
         yield "text", posters.text_page(np.random.default_rng((seed, 2, number)))
@@ -251,14 +254,14 @@ def _shrink(pixels: Pixels) -> Pixels:
 
 
 def _reference_files() -> list[Path]:
-    fruit = [path for path in _grocery("train") if _is_fruit(path)]
+    fruit = [path for path in _grocery("train") if _class(path) in FRUIT]
     products = list((SHARED_DATA / "off-products").rglob("*.jpg")) if SHARED_DATA.exists() else []
     return [*sorted(products), *_files("shelf/references"), *fruit[::20][:90]]
 
 
 def _distractor_files() -> list[Path]:
     taken = set(_reference_files())
-    return [path for path in _grocery("train") if _is_fruit(path) and path not in taken][::2]
+    return [path for path in _grocery("train") if _class(path) in FRUIT and path not in taken]
 
 
 def _files(folder: str) -> list[Path]:
@@ -282,11 +285,10 @@ def grocery_packages() -> dict[int, Packages]:
     found: dict[int, Packages] = {}
     for kind, field in (("references", 0), ("train", 1), ("val", 2)):
         for path in _grocery(kind):
-            if not _is_fruit(path):
-                found.setdefault(int(path.stem.split("_")[0]), Packages([], [], []))[field].append(path)
+            if _class(path) in PACKAGES:
+                found.setdefault(_class(path), Packages([], [], []))[field].append(path)
     return found
 
 
-def _is_fruit(path: Path) -> bool:
-    """Packages are classes 28 to 58 of the set; the rest is fruit and vegetables."""
-    return not 28 <= int(path.stem.split("_")[0]) <= 58
+def _class(path: Path) -> int:
+    return int(path.stem.split("_")[0])

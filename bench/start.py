@@ -85,7 +85,8 @@ def run() -> str:
     later = rows[1:]
     return (
         "## Start and idle memory\n\n"
-        f"{STARTS} starts on one data directory; the first one also creates the database. Numba cache warm after it.\n\n"
+        f"{STARTS} starts on one data directory; the first one also creates the database. The numba cache\n"
+        "is warm after it.\n\n"
         "| | first | later, median |\n|---|---|---|\n"
         f"| command to ready, s | {rows[0][0]:.2f} | {statistics.median(r[0] for r in later):.2f} |\n"
         f"| parent process, MB resident | {rows[0][1]:.0f} | {statistics.median(r[1] for r in later):.0f} |\n"

@@ -10,7 +10,6 @@ median round. The generator is a process of its own on the same machine.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import statistics
@@ -21,13 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from bench import load, networks
+from bench import load, networks, photo
 from bench.peers import contenders, servers
 from bench.peers.contenders import Contender
 from bench.peers.servers import ROOT, Running
@@ -52,21 +49,8 @@ class Round(NamedTuple):
 
 
 def picture() -> bytes:
-    """A JPEG of 800 x 600 with the detail of a photo, about `PICTURE_BYTES` long."""
-    rng = np.random.default_rng(0)
-    width, height = PICTURE_SIZE
-    scene = np.zeros((height, width, 3), np.float32)
-    for grain in (2, 4, 8, 16, 32, 64, 128):
-        noise = rng.normal(0, 1, (max(2, height // grain), max(2, width // grain), 3)).astype(np.float32)
-        scene += cv2.resize(noise, PICTURE_SIZE, interpolation=cv2.INTER_CUBIC) * grain**0.6
-    scene = (scene - scene.min()) / (scene.max() - scene.min()) * 255
-    image = Image.fromarray(scene.astype(np.uint8))
-    made = []
-    for quality in range(80, 97):
-        stream = io.BytesIO()
-        image.save(stream, "JPEG", quality=quality)
-        made.append(stream.getvalue())
-    return min(made, key=lambda data: abs(len(data) - PICTURE_BYTES))
+    """A JPEG with the statistics of a photo, about `PICTURE_BYTES` long."""
+    return photo.jpeg(photo.photo(*PICTURE_SIZE), PICTURE_BYTES)
 
 
 def measure(running: Running, contender: Contender, data: bytes, clients: int, seconds: float) -> Round:

@@ -6,12 +6,13 @@ descriptors of drawn pictures (`bench/codebook.py`), which divide those of photo
 (`bench/RESULTS.md`).
 
 Cells form a tree of two levels (after Nister and Stewenius, CVPR 2006), so that finding the nearest of 8,192
-cells costs the comparison with 512 + 96 centres.
+cells costs the comparison with 512 + 128 centres.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,8 @@ from index.native import faiss
 SHIPPED = Path(__file__).parent / "codebook.npz"
 DIMENSION = 128
 CODE_BYTES = 16
-WIDE = 6
-"""Branches of the tree followed to the end."""
+WIDE = 8
+"""Branches of the tree followed to the end, at least; one for every two cells that are asked for."""
 
 
 class Codebook(NamedTuple):
@@ -37,6 +38,8 @@ class Codebook(NamedTuple):
         cells: (C, 128) float32, centres of the second level; those of parent p start at p * C / P.
         cell_norms: (C,) float32.
         quantizer: faiss.ProductQuantizer of 32 parts, 4 bits each.
+        name: Names the kind of descriptor and this division of it; cells and codes of another mean nothing
+        here.
     """
 
     parents: NDArray[np.float32]
@@ -44,6 +47,7 @@ class Codebook(NamedTuple):
     cells: NDArray[np.float32]
     cell_norms: NDArray[np.float32]
     quantizer: Any
+    name: str
 
     @classmethod
     def of(cls, parents: NDArray[np.uint8], cells: NDArray[np.uint8], parts: NDArray[np.float32]) -> Codebook:
@@ -51,12 +55,14 @@ class Codebook(NamedTuple):
         first, second = parents.astype(np.float32), cells.astype(np.float32)
         quantizer = faiss.ProductQuantizer(DIMENSION, 2 * CODE_BYTES, 4)
         faiss.copy_array_to_vector(np.ascontiguousarray(parts, np.float32).reshape(-1), quantizer.centroids)
+        content = b"".join(np.ascontiguousarray(each).tobytes() for each in (parents, cells, parts))
         return cls(
             np.ascontiguousarray(first.T),
             np.einsum("nd,nd->n", first, first),
             second,
             np.einsum("nd,nd->n", second, second),
             quantizer,
+            f"rootsift-{hashlib.sha256(content).hexdigest()[:16]}",
         )
 
     def save(self, path: Path) -> None:
@@ -72,7 +78,7 @@ class Codebook(NamedTuple):
         found = np.empty((len(rows), count), dtype=np.int64)
         scores = rows @ self.parents
         neighbours.nearest_cells(
-            rows, scores, self.parent_norms, self.cells, self.cell_norms, max(WIDE, count // 4), found
+            rows, scores, self.parent_norms, self.cells, self.cell_norms, max(WIDE, count // 2), found
         )
         return found
 

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index import archive, choose
+from index import archive, choose, codebook
 from index.archive import SnapshotRejected
+from index.blocks import Block, Table
+from index.codebook import CODE_BYTES, DIMENSION, Codebook
 from index.native import faiss
 from index.segment import Part, Segment
+from index.shortlist import ImageIndex
 from index.store import Planner, Store
 
-__all__ = ["SnapshotRejected", "load", "save"]
+__all__ = ["SnapshotRejected", "load", "load_images", "save", "save_images"]
 
-KIND = "embeddings"
+EMBEDDINGS = "embeddings"
+IMAGES = "images"
 
 
 def save(store: Store, folder: Path, sequence: int) -> Path:
@@ -25,10 +29,13 @@ def save(store: Store, folder: Path, sequence: int) -> Path:
     Args:
         store: What to save.
         folder: One folder per index; older snapshots in it are removed once the new one is complete.
-        sequence: Change sequence whose changes the store had *before* this call.
+        sequence: Change sequence up to which every change was in the store before this call.
 
     Returns:
         The folder of the snapshot.
+
+    Raises:
+        OSError: The disk refused; the older snapshot is still there.
     """
     parts = store.parts()
     arrays: dict[str, NDArray[Any]] = {}
@@ -41,7 +48,7 @@ def save(store: Store, folder: Path, sequence: int) -> Path:
     return archive.write(
         folder,
         arrays,
-        kind=KIND,
+        kind=EMBEDDINGS,
         space=store.space,
         dimension=store.dimension,
         count=sum(part.size for part in parts),
@@ -57,30 +64,68 @@ def save(store: Store, folder: Path, sequence: int) -> Path:
 def load(
     folder: Path, *, dimension: int, space: str, plan: Planner = choose.for_embeddings
 ) -> tuple[Store, int]:
-    """The newest snapshot and the change sequence from which to catch up.
+    """The newest snapshot of a store, and the change sequence from which to catch up.
 
     Raises:
         SnapshotRejected: None there, damaged, or of another dimension or embedding space: rebuild instead.
     """
-    manifest, arrays = archive.read(folder, kind=KIND, space=space, dimension=dimension)
+    manifest, arrays = archive.read(folder, kind=EMBEDDINGS, space=space, dimension=dimension)
+    details = manifest.details
     try:
         parts = tuple(
-            part_from(arrays, i, effort, scan_below)
+            part(arrays, i, effort, scan_below)
             for i, (effort, scan_below) in enumerate(
-                zip(manifest.details["efforts"], manifest.details["scan_below"], strict=True)
+                zip(details["efforts"], details["scan_below"], strict=True)
             )
         )
-    except (KeyError, RuntimeError, ValueError) as error:
-        # Every byte is as written, so another version of this code or of FAISS wrote it.
-        raise SnapshotRejected(f"{folder}: not readable by this version: {error}") from error
-    store = Store(dimension, space=space, plan=plan, parts=parts)
-    if len(store) != manifest.count:
-        raise SnapshotRejected(f"{folder}: {len(store)} vectors, the manifest says {manifest.count}")
-    store.last_recall = manifest.details["recall"]
+        store = Store(dimension, space=space, plan=plan, parts=parts)
+        store.last_recall = details["recall"]
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        # Every byte is as it was written: by another version of this code or of FAISS, then.
+        raise SnapshotRejected(f"{folder} is not readable by this version: {error!r}") from error
+    checked_count(folder, len(store), manifest.count)
     return store, manifest.sequence
 
 
-def part_from(arrays: dict[str, NDArray[Any]], i: int, effort: int, scan_below: int) -> Part:
+def save_images(images: ImageIndex, folder: Path, sequence: int) -> Path:
+    """Write every image of an index as the newest snapshot; otherwise as `save`."""
+    table, blocks, filling = images.contents()
+    arrays: dict[str, NDArray[Any]] = dict(zip(Table._fields, table, strict=True))
+    for i, block in blocks.items():
+        arrays[f"descriptors-{i}"] = block.descriptors[: block.used]
+        arrays[f"cells-{i}"] = block.cells[: block.used]
+        arrays[f"codes-{i}"] = block.codes[: block.used]
+    return archive.write(
+        folder,
+        arrays,
+        kind=IMAGES,
+        space=images.space,
+        dimension=DIMENSION,
+        count=len(table.numbers),
+        sequence=sequence,
+        details={"blocks": list(blocks), "filling": filling},
+    )
+
+
+def load_images(folder: Path, *, cells: Codebook | None = None) -> tuple[ImageIndex, int]:
+    """The newest snapshot of an image index, and the change sequence from which to catch up.
+
+    Raises:
+        SnapshotRejected: None there, damaged, or made with another codebook: rebuild instead.
+    """
+    division = cells or codebook.shipped()
+    manifest, arrays = archive.read(folder, kind=IMAGES, space=division.name, dimension=DIMENSION)
+    try:
+        blocks = {int(i): block(arrays, i) for i in manifest.details["blocks"]}
+        table = Table(*(arrays[name] for name in Table._fields))
+        images = ImageIndex.of(table, blocks, manifest.details["filling"], division)
+    except (AssertionError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise SnapshotRejected(f"{folder} is not readable by this version: {error!r}") from error
+    checked_count(folder, len(images), manifest.count)
+    return images, manifest.sequence
+
+
+def part(arrays: dict[str, NDArray[Any]], i: int, effort: int, scan_below: int) -> Part:
     """One part of a store from its arrays."""
     saved = arrays.get(f"graph-{i}")
     graph = None if saved is None else faiss.deserialize_index(saved)
@@ -88,3 +133,17 @@ def part_from(arrays: dict[str, NDArray[Any]], i: int, effort: int, scan_below: 
     if graph is None:
         vectors = vectors.astype(np.float32)
     return Part(Segment(arrays[f"ids-{i}"], vectors, graph, effort, scan_below), arrays[f"alive-{i}"])
+
+
+def block(arrays: dict[str, NDArray[Any]], i: int) -> Block:
+    """One block of an image index from its arrays."""
+    descriptors, cells, codes = arrays[f"descriptors-{i}"], arrays[f"cells-{i}"], arrays[f"codes-{i}"]
+    if descriptors.shape != (len(cells), DIMENSION) or codes.shape != (len(cells), CODE_BYTES):
+        raise ValueError(f"block {i} has arrays of different lengths")
+    return Block(descriptors, cells, codes, len(cells))
+
+
+def checked_count(folder: Path, found: int, wanted: int) -> None:
+    """Refuse a snapshot that holds another number of things than it says."""
+    if found != wanted:
+        raise SnapshotRejected(f"{folder} holds {found}, its manifest says {wanted}")

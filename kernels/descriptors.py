@@ -141,7 +141,8 @@ def _orient(
         _sample(layers[round(layer[n])], x[n], y[n], ORIENTATION_STEP * sigma[n], np.float32(0.0), patch)
         _orientation_histogram(patch, weights, histogram)
         count = min(_orientation_peaks(histogram, peaks), MOST_ANGLES)
-        angles[n, :count] = peaks[:count]
+        for peak in range(count):
+            angles[n, peak] = peaks[peak]
         counts[n] = count
 
 
@@ -264,7 +265,7 @@ def _directions(
     positions: NDArray[np.float32],
     votes: NDArray[np.float32],
 ) -> None:
-    """Direction in bins, 0..36, and weighted length of a row of gradients; without branches, so that it vectorises.
+    """Direction in bins, 0..36, and weighted length of a row of gradients; branchless, so that it vectorises.
 
     The arc tangent is Abramowitz and Stegun 4.4.49, good to 1e-5 radians.
     """
@@ -292,7 +293,10 @@ def _directions(
 @njit(nogil=True, cache=True, error_model="numpy")
 def _orientation_peaks(histogram: NDArray[np.float32], angles: NDArray[np.float32]) -> int:
     """Write the angles, radians in [0, 2 pi), of the peaks within 0.8 of the highest; returns how many."""
-    least = SECOND_PEAK * histogram.max()
+    highest = np.float32(0.0)
+    for index in range(BINS):
+        highest = max(highest, histogram[index])
+    least = SECOND_PEAK * highest
     count = 0
     for index in range(BINS):
         before = histogram[index - 1]
@@ -345,7 +349,8 @@ def _split_directions(patch: NDArray[np.float32], maps: NDArray[np.float32]) -> 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def _pool(maps: NDArray[np.float32], weights: NDArray[np.float32], histogram: NDArray[np.float32]) -> None:
-    """Sum maps (row, direction, column) into the 4x4 cells: whole rows of all directions first, then columns."""
+    """Sum maps (row, direction, column) into the 4x4 cells: whole rows of all directions first, then
+    columns."""
     side = maps.shape[0]
     flat = maps.reshape(side, -1)
     pooled = np.empty(flat.shape[1], np.float32)

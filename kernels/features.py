@@ -25,7 +25,7 @@ def extract(gray: NDArray[np.uint8], limit: int = 600) -> Features:
     """Find and describe at most `limit` features of a gray picture (H, W) uint8 of any strides; a plain one
     has none.
 
-    One thread, no lock held in the kernels; the scratch memory is about 14 times the picture in float32.
+    One thread, no lock held in the kernels; the scratch memory is about 12 times the picture in float32.
     """
     space = scale_space.octaves(gray)
     points = keypoints.strongest(keypoints.detect(space), space, limit)

@@ -155,7 +155,10 @@ def _find(layers: NDArray[np.float32], contrast: np.float32, edge_ratio: np.floa
                         continue
                     if count == len(found):
                         grown = np.empty((2 * count, 4), np.float32)
-                        grown[:count] = found
+                        # Row by row: numba takes seconds to compile an array assigned to a slice.
+                        for row_number in range(count):
+                            for column in range(4):
+                                grown[row_number, column] = found[row_number, column]
                         found = grown
                     if _refine(layers, plane, y - 1, x, contrast, edge_ratio, cube, found[count]):
                         count += 1

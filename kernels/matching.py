@@ -33,11 +33,17 @@ def ratio_matches(
     """
     if len(query) == 0 or len(reference) < 2:
         return np.empty((0, 2), dtype=np.int32)
-    queries = query.astype(np.float32)
-    references = reference.astype(np.float32)
-    # Whole numbers under 2 ** 24: exact in float32, whatever the order of the sums.
+    # Bytes give whole numbers under 2 ** 24: float32 products are exact, whatever the order of the sums.
+    queries, references = query.astype(np.float32), reference.astype(np.float32)
+    # The server gives BLAS one thread: requests use the cores already, and its threads stall one another.
     products = queries @ references.T
-    return _select(products, np.square(queries).sum(axis=1), np.square(references).sum(axis=1), ratio)
+    return _select(products, squared_norms(queries), squared_norms(references), ratio)
+
+
+def squared_norms(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) of (N, D)."""
+    norms: NDArray[np.float32] = np.square(rows).sum(axis=1)
+    return norms
 
 
 def ratio_matches_reference(
@@ -81,22 +87,24 @@ def warm_up() -> None:
     consistent(points, points, ratio_matches(codes, codes))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _select(
     products: NDArray[np.float32],
     query_norms: NDArray[np.float32],
     reference_norms: NDArray[np.float32],
     ratio: float,
 ) -> NDArray[np.int32]:
-    """Ratio test and one-to-one choice from inner products (N, M) and squared norms (N,), (M,)."""
-    queries, references = products.shape
+    """Ratio test and one-to-one choice from squared norms (N,), (M,) and inner products (at least N, M)."""
+    queries, references = query_norms.size, reference_norms.size
     width = (references + LANES - 1) // LANES * LANES
     far = np.float32(np.inf)
     # Squared distance less the query's own norm: enough to order one row.
-    row = np.full(width, far, np.float32)
+    row = np.empty(width, np.float32)
+    row[:] = far
     best = np.empty(LANES, np.float32)
     runner_up = np.empty(LANES, np.float32)
-    owner = np.full(references, -1, np.int32)
+    owner = np.empty(references, np.int32)
+    owner[:] = -1
     owner_distance = np.empty(references, np.float32)
     for n in range(queries):
         product = products[n]
@@ -128,7 +136,8 @@ def _select(
         if owner[m] >= 0:
             count += 1
     pairs = np.empty((count, 2), np.int32)
-    by_query = np.full(queries, -1, np.int32)
+    by_query = np.empty(queries, np.int32)
+    by_query[:] = -1
     for m in range(references):
         if owner[m] >= 0:
             by_query[owner[m]] = m
@@ -141,7 +150,7 @@ def _select(
     return pairs
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _largest_agreement(query: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Members of the largest group of matches that one match explains; query and reference (K, 4), row by
     row."""
@@ -176,5 +185,5 @@ def _largest_agreement(query: NDArray[np.float32], reference: NDArray[np.float32
             agreeing += trial[m]
         if agreeing > most:
             most = agreeing
-            members[:] = trial
+            members, trial = trial, members
     return members

@@ -34,7 +34,7 @@ def _on_white(colour: Image.Image, alpha: Image.Image) -> tuple[Image.Image, Ima
 def _deep(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Grey of more than 8 bits.
 
-    16 bits span 0..65535, 32 bits the smallest of 255, 65535 and 2^31-1 that holds them, floats 0..1 or 0..255.
+    16 bits span 0..65535, 32 bits the least of 255, 65535 and 2^31-1 that holds them, floats 0..1 or 0..255.
     """
     values = np.asarray(image)
     flat = Image.fromarray(_to_bytes(values))

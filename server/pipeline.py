@@ -1,16 +1,15 @@
 """The hot path, from the bytes of a picture to what a network says of it. Read this file first.
 
-    bytes -> gate -> (waits for a lane) -> decode, resize, normalise -> network -> answer
-             header   batching.py          into the lane's slot         models/    unit vector, boxes
+    bytes -> (waits for a lane) -> gate -> decode, resize, normalise -> network -> answer
+             batching.py           header  into the lane's slot         models/    unit vector, boxes
 
-Only the gate and the last step of `embed` run in the event loop. Decoding happens in the thread of the lane
-that will run the network, straight into the memory the network reads: pixels are never copied, stacked or
-handed from thread to thread. Every picture has its own outcome; a bad one never spoils its neighbours.
+From gate to network a picture stays in the thread of the lane that took it, and its pixels are written once,
+straight into the memory the network reads: nothing is copied, stacked or handed from thread to thread. The
+event loop only admits and answers. Every picture has its own outcome; a bad one never spoils its neighbours.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import boxes, decode, resize
-from kernels.decode import ImageLimits, ImageRejected
+from kernels.decode import ImageHeader, ImageLimits, ImageRejected
 from server import errors
 from server.errors import AisleError
 
@@ -112,37 +111,9 @@ class Pipeline:
         labels = self.servings[name].network.spec.labels
         pictures = await self._run(images, name, deadline)
         with self._metrics.stage("postprocess"):
-            found = await asyncio.gather(
-                *(
-                    self._pool.run(picture.detections, labels, threshold, deadline=deadline)
-                    for picture in pictures
-                    if not isinstance(picture.outcome, AisleError)
-                )
+            return await self._pool.run(
+                lambda: [picture.detections(labels, threshold) for picture in pictures], deadline=deadline
             )
-        good = iter(found)
-        return [
-            picture.outcome if isinstance(picture.outcome, AisleError) else next(good) for picture in pictures
-        ]
-
-    async def gray(
-        self,
-        data: bytes,
-        deadline: Deadline,
-        *,
-        long_side: int | None = None,
-        limits: ImageLimits | None = None,
-    ) -> NDArray[np.uint8]:
-        """The upright picture in gray levels (H, W), at most `long_side` long, for local features.
-
-        `ImageError`, `Overloaded`, `DeadlineExceeded`.
-        """
-        try:
-            with self._metrics.stage("decode"):
-                return await self._pool.run(
-                    decode.gray, data, limits or self._limits, long_side=long_side, deadline=deadline
-                )
-        except ImageRejected as rejected:
-            raise self._refuse(rejected) from None
 
     async def _run(self, images: Sequence[bytes], name: str, deadline: Deadline) -> list[_Picture]:
         """Every picture with its outcome: a row of the network's output, or an error."""
@@ -150,24 +121,12 @@ class Pipeline:
         spec = self.servings[name].network.spec
         if spec.input is None:
             raise errors.NotFound(f"The network {name!r} takes no pictures")
-        with self._metrics.stage("gate"):
-            pictures = [self._gate(data, spec.input) for data in images]
-        good = [picture for picture in pictures if picture.outcome is None]
-        outcomes = await batcher.submit_many([picture.prepare for picture in good], deadline)
-        for picture, outcome in zip(good, outcomes, strict=True):
+        pictures = [_Picture(data, spec.input, self._limits) for data in images]
+        outcomes = await batcher.submit_many([picture.prepare for picture in pictures], deadline)
+        for picture, outcome in zip(pictures, outcomes, strict=True):
             picture.outcome = self._refuse(outcome) if isinstance(outcome, Exception) else outcome
-        if good:
-            self._time(good)
+        self._time(pictures)
         return pictures
-
-    def _gate(self, data: bytes, wanted: Input) -> _Picture:
-        """Size, kind and declared pixels, before the picture costs more than its bytes."""
-        picture = _Picture(data, wanted, self._limits)
-        try:
-            picture.header = decode.header(data, self._limits)
-        except ImageRejected as rejected:
-            picture.outcome = self._refuse(rejected)
-        return picture
 
     def _refuse(self, fault: Exception) -> AisleError:
         """The one error a caller sees for whatever went wrong with one picture."""
@@ -180,81 +139,69 @@ class Pipeline:
         return errors.InternalError("The picture could not be processed")
 
     def _time(self, pictures: Sequence[_Picture]) -> None:
-        """One reading per stage and request: that of the slowest picture."""
+        """One reading per stage and request: that of the slowest picture that came through."""
         now = perf_counter()
-        done = [picture for picture in pictures if picture.prepared_at]
+        done = [picture for picture in pictures if picture.prepared_s]
         if done:
-            self._metrics.observe("queue", max(each.begun_at - each.gated_at for each in done))
-            self._metrics.observe("decode", max(each.prepared_at - each.begun_at for each in done))
-            self._metrics.observe("network", max(now - each.prepared_at for each in done))
+            self._metrics.observe("queue", max(each.begun_s - each.came_s for each in done))
+            self._metrics.observe("gate", max(each.gated_s - each.begun_s for each in done))
+            self._metrics.observe("decode", max(each.prepared_s - each.gated_s for each in done))
+            self._metrics.observe("network", max(now - each.prepared_s for each in done))
 
 
 class _Picture:
-    """One picture on its way; `prepare` runs in a lane's thread, everything else in the event loop."""
-
-    __slots__ = (
-        "_limits",
-        "_wanted",
-        "begun_at",
-        "data",
-        "gated_at",
-        "header",
-        "outcome",
-        "placement",
-        "prepared_at",
-        "size",
-    )
+    """One picture on its way; the moments are those of `perf_counter`."""
 
     def __init__(self, data: bytes, wanted: Input, limits: ImageLimits) -> None:
-        self.data = data
+        self.outcome: NDArray[Any] | AisleError = errors.InternalError()
+        self.came_s = perf_counter()
+        self.begun_s = self.gated_s = self.prepared_s = 0.0
+        self._data = data
         self._wanted = wanted
         self._limits = limits
-        self.header: decode.ImageHeader | None = None
-        self.outcome: NDArray[Any] | AisleError | None = None
-        self.gated_at = perf_counter()
-        self.begun_at = self.prepared_at = 0.0
 
     def prepare(self, slot: NDArray[Any]) -> None:
-        """Decode no more pixels than the slot (3, S, S) needs; write them there as the network wants them."""
-        self.begun_at = perf_counter()
+        """In a lane's thread: check, decode no more than the slot (3, S, S) needs, write it there.
+
+        Raises `ImageRejected`.
+        """
         wanted = self._wanted
-        pixels = decode.rgb(self.data, self._limits, cover=self._cover())
-        self.size = (pixels.shape[1], pixels.shape[0])
-        self.placement = resize.into_slot(
+        self.begun_s = perf_counter()
+        found = decode.header(self._data, self._limits)
+        self.gated_s = perf_counter()
+        pixels = decode.rgb(self._data, self._limits, cover=_cover(found, wanted))
+        self._height, self._width = pixels.shape[:2]
+        self._placement = resize.into_slot(
             pixels, slot, geometry=wanted.geometry, mean=wanted.mean, std=wanted.std
         )
-        self.prepared_at = perf_counter()
+        self.prepared_s = perf_counter()
 
-    def _cover(self) -> int:
-        """The length the short side must still have: a letterbox shrinks the long side to the network's."""
-        assert self.header is not None
-        if self._wanted.geometry != "letterbox":
-            return self._wanted.size
-        width, height = self.header.width, self.header.height
-        return max(1, -(-self._wanted.size * min(width, height) // max(width, height)))
-
-    def detections(self, labels: Sequence[str], threshold: float) -> list[Detection]:
+    def detections(self, labels: Sequence[str], threshold: float) -> list[Detection] | AisleError:
         """The network's raw output (4 + labels, N) as objects; boxes go back through the resize."""
-        assert isinstance(self.outcome, np.ndarray)
+        if isinstance(self.outcome, AisleError):
+            return self.outcome
         found, scores, kinds = boxes.yolo_decode(self.outcome, threshold)
         keep = boxes.nms(found, scores, SAME_OBJECT_IOU)[:MAX_DETECTIONS]
-        width, height = self.size
-        placed = boxes.unletterbox(found[keep], self.placement, width, height) / (
-            width,
-            height,
-            width,
-            height,
-        )
+        width, height = self._width, self._height
+        placed = boxes.unletterbox(found[keep], self._placement, width, height)
         return [
-            Detection(labels[kind], float(score), (float(y0), float(x0), float(y1), float(x1)))
-            for (x0, y0, x1, y1), score, kind in zip(placed, scores[keep], kinds[keep], strict=True)
+            Detection(labels[kind], float(score), (y0 / height, x0 / width, y1 / height, x1 / width))
+            for (x0, y0, x1, y1), score, kind in zip(placed.tolist(), scores[keep], kinds[keep], strict=True)
         ]
 
 
-def _unit(outcome: NDArray[Any] | AisleError | None) -> NDArray[np.float32] | AisleError:
+def _cover(found: ImageHeader, wanted: Input) -> int:
+    """The length the short side must still have: a letterbox shrinks the long side to the network's."""
+    if wanted.geometry != "letterbox":
+        return wanted.size
+    long, short = max(found.width, found.height), min(found.width, found.height)
+    return max(1, -(-wanted.size * short // long))
+
+
+def _unit(outcome: NDArray[Any] | AisleError) -> NDArray[np.float32] | AisleError:
     """The row at length 1; a row without a direction is the network's failure."""
-    if outcome is None or isinstance(outcome, AisleError):
-        return outcome or errors.InternalError()
+    if isinstance(outcome, AisleError):
+        return outcome
     row = outcome.astype(np.float32, copy=False)
     length = float(np.sqrt(row @ row))
     if not 0.0 < length < float("inf"):

@@ -10,7 +10,7 @@ import stat
 import sys
 import time
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import uvloop
 from granian.constants import Interfaces
@@ -32,16 +32,22 @@ BACKLOG = 1024
 STOP_TIMEOUT_S = 10.0
 
 
-def main(settings: Settings) -> int:
-    """Serve until told to stop; the exit code."""
+def main(settings: Settings, *, early: bool) -> NoReturn:
+    """Serve until told to stop, then end the process.
+
+    `early` listens at once, so that health checks are answered during the start. Beside workers that serve
+    already it would take requests from them only to refuse them.
+    """
     logs.configure(settings.log_level)
     # Ctrl-C reaches the whole group; the supervisor decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings))
+    code = asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings, early))
+    logging.shutdown()
+    # A thread may still compile or compute for nobody; waiting for it would keep the supervisor waiting.
+    os._exit(code)
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, early: bool) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
@@ -55,28 +61,35 @@ async def _run(settings: Settings) -> int:
         logger.exception("cannot start")
         return CANNOT_START
     server = _server(app, settings)
-    serving = asyncio.create_task(server.serve(), name="http")
     stop = asyncio.create_task(stopping.wait())
     async with AsyncExitStack() as stack:
-        # It answers health checks while it starts.
+        serving = asyncio.create_task(server.serve(), name="http") if early else None
         starting = asyncio.create_task(stack.enter_async_context(app.lifespan()))
-        await asyncio.wait((starting, stop, serving), return_when=asyncio.FIRST_COMPLETED)
-        code = await _start_result(starting, stop)
-        if code is None:
-            await asyncio.wait((stop, serving), return_when=asyncio.FIRST_COMPLETED)
-            code = 0
-            if not serving.done():
-                await _drain(app, settings, stopping)
-        code = max(code, await _end(server, serving))
-    return code
+        first = {starting, stop} | ({serving} if serving else set())
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if serving is not None and serving.done():
+            return await _end(server, serving)
+        code = await _start_result(starting)
+        if code is not None:
+            return code
+        if serving is None:
+            joining = asyncio.create_task(_others_ready(settings.host, settings.port))
+            await asyncio.wait((joining, stop), return_when=asyncio.FIRST_COMPLETED)
+            if stop.done():
+                return 0
+            serving = asyncio.create_task(server.serve(), name="http")
+        await asyncio.wait((stop, serving), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            await _drain(app, settings, stopping)
+        return await _end(server, serving)
 
 
-async def _start_result(starting: asyncio.Task[None], stop: asyncio.Task[bool]) -> int | None:
-    """None when the application runs, else the exit code."""
+async def _start_result(starting: asyncio.Task[None]) -> int | None:
+    """None when the application runs, else the exit code; a process that ends needs no server closed."""
     if not starting.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
-        return 0 if stop.done() else CANNOT_START
+        return 0
     fault = starting.exception()
     if fault is None:
         return None
@@ -87,6 +100,25 @@ async def _start_result(starting: asyncio.Task[None], stop: asyncio.Task[bool]) 
         return TRY_AGAIN
     logger.error("cannot start", exc_info=fault)
     return CANNOT_START
+
+
+async def _others_ready(host: str, port: int) -> None:
+    """Return when a request to the shared port is answered by a worker that is ready, or by nobody.
+
+    Were we to listen while the early one still starts, clients would take the server for ready and half of
+    their requests would be refused.
+    """
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            status = await reader.readline()
+            writer.close()
+        except OSError:
+            return
+        if b" 200 " in status:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _drain(app: Application, settings: Settings, stopping: asyncio.Event) -> None:

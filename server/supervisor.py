@@ -176,6 +176,9 @@ class Supervisor:
 
     def _spawn(self) -> None:
         command = [sys.executable, "-m", "server", "serve-worker"]
+        if not self._workers:
+            # Nobody else answers health checks.
+            command.append("--early")
         # Nothing is ever written to its input: it ends when we do.
         self._workers.append(
             subprocess.Popen(command, env=self._environ, stdin=subprocess.PIPE)  # noqa: S603

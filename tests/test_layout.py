@@ -100,7 +100,8 @@ def test_no_script_shadows_a_package(folder: str) -> None:
 
 def test_the_repository_speaks_of_the_product_alone() -> None:
     words = ("/work/", ".library", "/root/", "/tmp/plan")
-    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(p for folder in PACKAGES for p in modules(folder))]
+    code = [path for folder in PACKAGES for path in modules(folder)]
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *code]
     for path in texts:
         found = [word for word in words if word in path.read_text()]
         assert not found, f"{path.relative_to(ROOT)} names {found}"

@@ -26,7 +26,12 @@ def run(server_process: Callable[..., ServerProcess]) -> Callable[[str], str]:
     def execute(script: str) -> str:
         environment = {**server.environment, "HOST": server.url}
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

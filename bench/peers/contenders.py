@@ -41,6 +41,8 @@ def _aisle(folder: Path, network: Path, name: str, buckets: tuple[int, ...]) -> 
         "AISLE_DATA_DIR": str(folder / "data"),
         "AISLE_VISION_OPEN": "1",
         "AISLE_PROVIDERS": "cpu",
+        # The peers write no access log either.
+        "AISLE_LOG_LEVEL": "warning",
     }
     return Contender(
         name=name,

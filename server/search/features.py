@@ -14,17 +14,13 @@ from kernels import features as kernel
 LONG_SIDE = 640
 # Up to this many per picture; a query keeps more, since clutter takes its share of them.
 REFERENCE_FEATURES = 600
-QUERY_FEATURES = 1000
+QUERY_FEATURES = 800
 MIN_KEYPOINTS = 10
 FLAT_STD = 20.0
 THUMB_LONG_SIDE = 128
-# Side of the cells over which features are spread, as a share of the long side.
-CELLS = 8
-# Of this many times the limit the well-spread ones are kept.
-POOL = 2.5
 MAX_GAIN = 4.0
-# Sensor noise on a plain table must not turn into keypoints: from this many gray levels on none are found (measured
-# with noise of sigma 0.5 to 4, before and after JPEG), and CLAHE multiplies noise by about three.
+# Sensor noise on a plain table must not turn into keypoints. Up to this many gray levels none are found
+# (measured with sigma 0.5 to 4, before and after JPEG); CLAHE multiplies noise by about three.
 MAX_NOISE = 3.0
 
 
@@ -35,7 +31,7 @@ class NoDetails(ValueError):
 class Described(NamedTuple):
     """A picture ready to be searched or stored.
 
-    gray: (H, W) uint8, long side at most 640, contrast as sent. thumb: (h, w) uint8, long side at most 96.
+    gray: (H, W) uint8, long side at most 640, contrast as sent. thumb: (h, w) uint8, long side at most 128.
     features: keypoints in pixels of `gray`. elapsed_ms: time spent here.
     """
 
@@ -52,9 +48,9 @@ def describe(gray: NDArray[np.uint8], *, limit: int = REFERENCE_FEATURES) -> Des
     """
     started = time.perf_counter()
     sized = shrink(gray, LONG_SIDE)
-    found = _spread(_repaired(sized), limit)
+    found = kernel.extract(_repaired(sized), limit)
     if len(found.keypoints) < MIN_KEYPOINTS:
-        found = _spread(_stretched(sized), limit)
+        found = kernel.extract(_stretched(sized), limit)
     if len(found.keypoints) < MIN_KEYPOINTS:
         raise NoDetails("Image has no details")
     thumb = shrink(sized, THUMB_LONG_SIDE)
@@ -69,24 +65,6 @@ def shrink(gray: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
         return np.ascontiguousarray(gray)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _spread(gray: NDArray[np.uint8], limit: int) -> kernel.Features:
-    """At most `limit` features: the strongest of every cell, then the second of every cell, and so on.
-
-    By strength alone a busy shelf takes them all, and the small or pale thing in front of it gets none.
-    """
-    found = kernel.extract(gray, int(limit * POOL))
-    side = max(gray.shape) / CELLS
-    cell = (found.keypoints[:, :2] / side).astype(np.int64)
-    code = cell[:, 1] * CELLS + cell[:, 0]
-    # Rows come strongest first; a stable sort keeps that order inside each cell.
-    grouped = np.argsort(code, kind="stable")
-    _, start, counts = np.unique(code[grouped], return_index=True, return_counts=True)
-    rank = np.empty(len(code), np.int64)
-    rank[grouped] = np.arange(len(code)) - np.repeat(start, counts)
-    chosen = np.argsort(rank, kind="stable")[:limit]
-    return kernel.Features(found.keypoints[chosen], found.descriptors[chosen])
 
 
 def _repaired(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from kernels.features import Features
 MIN_KEYPOINTS = 20
 SATURATED_FEATURES = 400
 CELLS = 8
-# Half of the gray range as standard deviation over 127 is what a good print has.
+# What a good print has.
 SATURATED_CONTRAST_STD = 60.0
 
 # Twins: at least this far apart, with descriptors this near (squared, of RootSIFT x 512).
@@ -69,7 +69,7 @@ def evenness(keypoints: NDArray[np.float32], width: int, height: int) -> float:
 def repetition(features: Features) -> float:
     """Share of features, 0..1, whose nearest twin in the same picture lies one common shift away.
 
-    Corners of letters have twins too, but each in its own direction; those of a pattern agree on a few shifts.
+    Corners of letters have twins too, but each in its own direction; those of a pattern share a few shifts.
     """
     points, codes = features.keypoints, features.descriptors.astype(np.float32)
     if len(codes) < 2:

@@ -16,17 +16,24 @@ from numpy.typing import NDArray
 from server.search import appearance, geometry
 from server.search.features import Described
 from server.search.geometry import Size
-from server.search.replica import Entry, Replica
+from server.search.replica import Replica
 from server.search.verify import Found, verify
 
 DEFAULT_LIMIT = 20
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
-    """What trades time for recall: images verified per query, and features that vote for them."""
+    """What trades time for recall: which images are verified.
 
-    shortlist: int = 30
-    voters: int = 800
+    crowd: so many of the best voted images tell what votes chance gives, their median. outstanding: with
+    fewer than this many times as much an image is chance too (measured: of unrelated images ten in a thousand
+    reach 2, and the hardest real ones have 5). least, most: how many are verified in any case, and at most.
+    """
+
+    crowd: int = 400
+    outstanding: float = 2.0
+    least: int = 5
+    most: int = 40
 
 
 class RecognizeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +72,10 @@ class Recognizer:
     def run(self, replica: Replica, query: Described, options: RecognizeOptions) -> list[Match]:
         """Every accepted item, best first (contract image-search 3.1); an unknown picture gives none."""
         started = time.perf_counter()
-        # Twice the limit: several images of one item must not crowd other items out.
-        top = max(self._tuning.shortlist, 2 * options.limit)
-        voters = query.features.descriptors[: self._tuning.voters]
-        entries, votes = replica.shortlist(voters, top, options.allow)
+        numbers, votes = replica.vote(query.features.descriptors, self._tuning.crowd, options.allow)
+        entries = replica.entries(numbers[: self._promising(votes, options.limit)])
         listed = time.perf_counter()
-        found = _verified(query, entries, votes)
+        found = [one for one in (verify(query, entry) for entry in entries) if one is not None]
         best = _best_per_item(found)
         if options.multi:
             best = [copy for one in best for copy in _copies(query, one, found, options.limit)]
@@ -87,21 +92,19 @@ class Recognizer:
         }
         return [_match(one, query, stage_ms) for one in best[: options.limit]]
 
+    def _promising(self, votes: NDArray[np.float32], limit: int) -> int:
+        """How many of the best voted images are worth verifying; past `limit` where as many stand out."""
+        tuning = self._tuning
+        if not len(votes):
+            return 0
+        standing_out = int((votes >= tuning.outstanding * np.median(votes)).sum())
+        # Twice the limit: several images of one item must not crowd other items out.
+        return min(max(standing_out, tuning.least), max(tuning.most, 2 * limit))
+
 
 def _rank(one: Found) -> tuple[int, int, int, str]:
     """Best score, then more inliers, then the older picture."""
     return -one.score, -one.evidence.inliers, one.entry.order, one.entry.image_id
-
-
-def _verified(query: Described, entries: Sequence[Entry], votes: NDArray[np.float32]) -> list[Found]:
-    """The accepted ones of a shortlist, best voted first."""
-    found = (verify(query, entry) for entry in entries[: _worthwhile(votes)])
-    return [one for one in found if one is not None]
-
-
-def _worthwhile(votes: NDArray[np.float32]) -> int:
-    """How many of the shortlist can still be real: what has no more votes than the crowd is chance."""
-    return len(votes)
 
 
 def _best_per_item(found: Sequence[Found]) -> list[Found]:

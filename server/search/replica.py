@@ -1,13 +1,13 @@
 """The searchable copy of one collection in memory: votes for the shortlist, features to verify it.
 
 Searches run beside one writer without a lock: they ask for one image at a time and skip what has gone.
-Ten thousand images of 600 features take about 0.9 GB beside the index's own copy of the descriptors.
+Beside the index, which holds the descriptors, an image of 600 features takes about 20 kB.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,10 @@ class Entry(NamedTuple):
     thumb: NDArray[np.uint8]
 
 
+# The index holds the descriptors and moves them about as it likes; they are asked for when needed.
+NOT_LOOKED_UP = np.empty((0, 128), np.uint8)
+
+
 class Replica:
     """Images by number in order of arrival; `revision` grows with every change."""
 
@@ -60,7 +64,6 @@ class Replica:
         with self._writing:
             number = self._next
             self._next += 1
-            found = picture.features
             former = self._entries.get(self._numbers.get(image_id, -1))
             self._entries[number] = Entry(
                 number,
@@ -68,11 +71,11 @@ class Replica:
                 image_id,
                 item_id,
                 Size(width, height),
-                np.ascontiguousarray(found.keypoints),
-                np.ascontiguousarray(found.descriptors),
+                picture.features.keypoints.copy(),
+                NOT_LOOKED_UP,
                 picture.thumb.copy(),
             )
-            self._index.add(number, found.descriptors)
+            self._index.add(number, picture.features.descriptors)
             self._numbers[image_id] = number
             # A new set each time: searches read the old one without a lock.
             self._items[item_id] = self._items.get(item_id, set()) | {number}
@@ -101,22 +104,42 @@ class Replica:
             self._hidden = frozenset(item_ids)
             self.revision += 1
 
-    def shortlist(
+    def vote(
         self, descriptors: NDArray[np.uint8], top: int, items: Collection[str] | None = None
-    ) -> tuple[list[Entry], NDArray[np.float32]]:
-        """At most `top` visible images with the most votes, and the votes; only of `items` when given."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """At most `top` numbers of visible images, most voted first, and the votes; only of `items` if given."""
         allow = self._allowed(items)
         if not self._entries or (allow is not None and not len(allow)):
-            return [], np.zeros(0, np.float32)
-        numbers, votes = self._index.vote(descriptors, top, allow)
-        found = [self._entries.get(int(number)) for number in numbers]
-        alive = np.array([entry is not None for entry in found], bool)
-        return [entry for entry in found if entry is not None], votes[alive]
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        return self._index.vote(descriptors, top, allow)
+
+    def entries(self, numbers: Iterable[int]) -> list[Entry]:
+        """The images of these numbers, in this order; those that have gone meanwhile are left out."""
+        found = (self._entry(int(number)) for number in numbers)
+        return [entry for entry in found if entry is not None]
 
     def of_items(self, item_ids: Collection[str]) -> list[Entry]:
-        numbers = sorted(n for item_id in item_ids for n in self._items.get(item_id, ()))
-        found = (self._entries.get(number) for number in numbers)
-        return [entry for entry in found if entry is not None]
+        """Every image of some items, in order of arrival."""
+        return self.entries(sorted(n for item_id in item_ids for n in self._items.get(item_id, ())))
+
+    @property
+    def compact_due(self) -> bool:
+        """Whether `compact` would make searches faster."""
+        return self._index.compact_due
+
+    def compact(self) -> None:
+        """Tidy the index beside searches and writers; takes seconds, so call it from a thread of its own."""
+        self._index.compact()
+
+    def _entry(self, number: int) -> Entry | None:
+        """None when it has gone meanwhile."""
+        entry = self._entries.get(number)
+        if entry is None:
+            return None
+        try:
+            return entry._replace(descriptors=self._index.descriptors(number))
+        except KeyError:
+            return None
 
     def _allowed(self, items: Collection[str] | None) -> NDArray[np.int64] | None:
         hidden = self._hidden

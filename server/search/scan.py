@@ -109,8 +109,12 @@ class Scanner:
         SCAN_QUOTA_EXCEEDED, IMAGE_NO_DETAILS; SERVER_BUSY at any time.
         """
         access = await self._tokens.open(question.token, deadline)
-        with self._metrics.stage("decode"):
-            gray = await self._pool.run(self._decode, question.image, deadline=deadline)
+        try:
+            with self._metrics.stage("decode"):
+                gray = await self._pool.run(self._decode, question.image, deadline=deadline)
+        except decode.ImageRejected as refused:
+            self._metrics.rejected(refused.reason)
+            raise
         if not question.dry:
             await self._count(access)
         named = None

@@ -64,7 +64,7 @@ class ImageSearch:
             tags=Tags(database),
             pictures=Pictures(database, blobs, quotas, disposal),
             collections=self.collections,
-            examiner=Examiner(pool, settings.limits),
+            examiner=Examiner(pool, settings.limits, metrics),
             scanner=Scanner(tokens, self.collections, Recognizer(), pool, limiter, metrics, settings.limits),
             answers=Answers(database),
             style=Style(

@@ -18,6 +18,7 @@ from server.settings import Limits
 
 if TYPE_CHECKING:
     from server.deadline import Deadline
+    from server.metrics import Metrics
     from server.pool import WorkPool
 
 MIN_SIDE = 120
@@ -44,8 +45,9 @@ class Upload(NamedTuple):
 class Examiner:
     """Examines uploads in the worker threads."""
 
-    def __init__(self, pool: WorkPool, limits: Limits) -> None:
+    def __init__(self, pool: WorkPool, limits: Limits, metrics: Metrics) -> None:
         self._pool = pool
+        self._metrics = metrics
         self._limits = decode.ImageLimits(
             max_bytes=limits.reference_bytes,
             max_pixels=limits.reference_pixels,
@@ -55,7 +57,12 @@ class Examiner:
 
     async def examine(self, data: bytes, deadline: Deadline) -> Upload:
         """See `examine`; `Overloaded` when too many pictures wait."""
-        return await self._pool.run(examine, data, self._limits, deadline=deadline)
+        try:
+            with self._metrics.stage("examine"):
+                return await self._pool.run(examine, data, self._limits, deadline=deadline)
+        except decode.ImageRejected as refused:
+            self._metrics.rejected(refused.reason)
+            raise
 
 
 def examine(data: bytes, limits: decode.ImageLimits) -> Upload:

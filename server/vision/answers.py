@@ -32,18 +32,15 @@ def octets(rows: Sequence[NDArray[np.float32] | AisleError]) -> bytes:
     return b"".join(row.astype("<f4", copy=False).tobytes() for row in rows if isinstance(row, np.ndarray))
 
 
-def embedded(row: NDArray[np.float32] | AisleError) -> schema.Embedded | schema.Failed:
+def embedded(row: NDArray[np.float32] | AisleError) -> schema.Embedded:
     """One result of /embed."""
-    return failed(row) if isinstance(row, AisleError) else schema.Embedded(row.tolist())
+    if isinstance(row, AisleError):
+        return schema.Embedded(error=schema.Fault(row.code, row.message))
+    return schema.Embedded(embedding=row.tolist())
 
 
-def detected(objects: Sequence[Detection] | AisleError) -> schema.Detected | schema.Failed:
+def detected(objects: Sequence[Detection] | AisleError) -> schema.Detected:
     """One result of /detect."""
     if isinstance(objects, AisleError):
-        return failed(objects)
-    return schema.Detected([schema.Detection(*each) for each in objects])
-
-
-def failed(fault: AisleError) -> schema.Failed:
-    """What is wrong with one picture."""
-    return schema.Failed(schema.Fault(fault.code, fault.message))
+        return schema.Detected(error=schema.Fault(objects.code, objects.message))
+    return schema.Detected(detections=[schema.Detection(*each) for each in objects])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 
 class Urls(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,16 +49,11 @@ class Fault(Struct, frozen=True):
     message: str
 
 
-class Failed(Struct, frozen=True):
-    """In the place of a result."""
+class Embedded(Struct, frozen=True, kw_only=True):
+    """A vector of unit length, or what is wrong with the picture."""
 
-    error: Fault
-
-
-class Embedded(Struct, frozen=True):
-    """A vector of unit length."""
-
-    embedding: list[float]
+    embedding: list[float] | UnsetType = UNSET
+    error: Fault | UnsetType = UNSET
 
 
 class Detection(Struct, frozen=True):
@@ -69,10 +64,11 @@ class Detection(Struct, frozen=True):
     bounding_box: tuple[float, float, float, float]
 
 
-class Detected(Struct, frozen=True):
-    """The objects of one picture, best first."""
+class Detected(Struct, frozen=True, kw_only=True):
+    """The objects of one picture, best first, or what is wrong with it."""
 
-    detections: list[Detection]
+    detections: list[Detection] | UnsetType = UNSET
+    error: Fault | UnsetType = UNSET
 
 
 class Embeddings(Struct, frozen=True, kw_only=True):
@@ -80,7 +76,7 @@ class Embeddings(Struct, frozen=True, kw_only=True):
 
     model: str
     version: str
-    results: list[Embedded | Failed]
+    results: list[Embedded]
 
 
 class Detections(Struct, frozen=True, kw_only=True):
@@ -88,7 +84,7 @@ class Detections(Struct, frozen=True, kw_only=True):
 
     model: str
     version: str
-    results: list[Detected | Failed]
+    results: list[Detected]
 
 
 encode = msgspec.json.Encoder().encode

@@ -1,6 +1,7 @@
 """The real server as a process: start, stop, drain, take over, recover."""
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import socket
@@ -170,6 +171,25 @@ def test_workers_share_the_port_the_metrics_and_the_keys(server_process: Make) -
         assert httpx.get(f"{server.url}/admin/v1/keys", headers=server.admin).json() == {"keys": []}
 
 
+def test_a_worker_beside_others_takes_no_request_before_it_is_ready(server_process: Make) -> None:
+    server = server_process(AISLE_WORKERS="2").start()
+    assert server.process is not None
+    statuses: set[int] = set()
+
+    def ask(ready: int) -> None:
+        """Until that many workers have said that they are ready."""
+        while server.log().count('"message":"ready"') < ready:
+            # The first new connection after a kill may still be one that the dead worker had queued.
+            with contextlib.suppress(httpx.TransportError):
+                statuses.add(httpx.get(f"{server.url}/admin/v1/keys", headers=server.admin).status_code)
+            time.sleep(0.02)
+
+    ask(2)
+    os.kill(children(server.process.pid)[0], signal.SIGKILL)
+    ask(3)
+    assert statuses == {200}
+
+
 def test_a_worker_that_dies_is_replaced(server_process: Make) -> None:
     server = server_process().start()
     assert server.process is not None
@@ -235,3 +255,12 @@ def test_commands_work_beside_a_running_server(server_process: Make) -> None:
     assert made["id"] in command("key", "list")
     command("key", "delete", made["id"])
     assert "up to date" in command("migrate")
+
+
+def test_a_worker_of_its_own_runs_beside_the_server_and_ends_cleanly(server_process: Make) -> None:
+    server = server_process().start()
+    worker = server_process(server.data_dir).start(wait=False, command="worker")
+    assert worker.process is not None
+    until(lambda: '"message":"ready"' in worker.log())
+    assert worker.stop() == 0
+    assert server.ready_status() == 200

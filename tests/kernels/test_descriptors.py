@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ def ramp(angle: float, size: int = 50) -> NDArray[np.float32]:
     return (3 * (columns * math.cos(angle) + rows * math.sin(angle))).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 20),
     sigma=st.floats(0.8, 4.0),
@@ -49,6 +50,7 @@ def test_bytes_agree_with_the_twin(seed: int, sigma: float, x: float, y: float, 
     assert np.abs(seen.astype(int) - expected).max() <= 4
 
 
+@settings(deadline=None)
 @given(angle=st.floats(0.0, 2 * math.pi - 1e-3))
 def test_a_ramp_points_uphill(angle: float) -> None:
     found = oriented(ramp(angle), 2.0, 25.0, 25.0)
@@ -60,7 +62,7 @@ def test_a_ramp_points_uphill(angle: float) -> None:
 def test_a_quarter_turn_of_the_picture_turns_the_angle_and_keeps_the_bytes() -> None:
     layer = texture(64, 64, seed=3)
     angle = float(oriented(layer, 2.0, 30.0, 33.0)[0])
-    # Counter-clockwise on the screen: (x, y) goes to (y, 63 - x), and angles, which run clockwise, lose a quarter.
+    # Counter-clockwise on the screen: (x, y) goes to (y, 63 - x), and angles, clockwise, lose a quarter.
     turned = np.ascontiguousarray(np.rot90(layer))
     expected = (angle - math.pi / 2) % (2 * math.pi)
     angles = oriented(turned, 2.0, 33.0, 33.0)

@@ -23,7 +23,7 @@ def drawing(seed: int, height: int = 480, width: int = 420) -> NDArray[np.uint8]
         if rng.random() < 0.4:
             cv2.circle(pixels, (x, y), int(rng.integers(3, 25)), shade, -1, cv2.LINE_AA)
         elif rng.random() < 0.5:
-            corners = (rng.uniform(-30, 30, (4, 2)) + (x, y)).astype(np.int32)
+            corners = (rng.uniform(-30, 30, (4, 2)) + np.array([x, y])).astype(np.int32)
             cv2.fillPoly(pixels, [corners], shade, cv2.LINE_AA)
         else:
             word = "".join(chr(int(letter)) for letter in rng.integers(65, 91, 6))
@@ -34,7 +34,7 @@ def drawing(seed: int, height: int = 480, width: int = 420) -> NDArray[np.uint8]
 
 
 def photo(pixels: NDArray[np.uint8], seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The picture turned, shrunk and tilted in a 480 x 480 photo with noise, and the homography that did it."""
+    """The picture turned and tilted in a noisy photo of 480 x 480, and the homography that did it."""
     rng = np.random.default_rng((seed, 1))
     height, width = pixels.shape
     turn = rng.uniform(0, 2 * np.pi)
@@ -62,15 +62,15 @@ def opencv(gray: NDArray[np.uint8], limit: int) -> Features:
     return Features(rows, np.minimum(np.sqrt(shares) * 512 + 0.5, 255).astype(np.uint8))
 
 
-def test_more_points_are_found_again_than_by_opencv() -> None:
+def test_as_many_points_are_found_again_as_by_opencv_with_twice_the_samples() -> None:
     ours, theirs = [], []
     for seed in range(6):
         reference = drawing(seed)
         query, homography = photo(reference, seed)
-        ours.append(right_matches(features.extract(query, 400), features.extract(reference, 400), homography))
-        theirs.append(right_matches(opencv(query, 400), opencv(reference, 400), homography))
-    assert min(ours) >= 40
-    assert sum(ours) >= sum(theirs)
+        ours.append(right_matches(features.extract(query), features.extract(reference), homography))
+        theirs.append(right_matches(opencv(query, 600), opencv(reference, 600), homography))
+    assert min(ours) >= 100
+    assert sum(ours) >= 0.95 * sum(theirs)
 
 
 def test_a_small_photo_of_the_picture_still_matches() -> None:

@@ -2,7 +2,7 @@ import math
 
 import cv2
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ def diagonal(count: int) -> NDArray[np.int32]:
     return np.repeat(np.arange(count, dtype=np.int32)[:, None], 2, axis=1)
 
 
+@settings(deadline=None)
 @given(
     query=arrays(np.uint8, st.tuples(st.integers(0, 12), st.just(128)), elements=st.integers(0, 3)),
     reference=arrays(np.uint8, st.tuples(st.integers(0, 20), st.just(128)), elements=st.integers(0, 3)),
@@ -104,6 +105,7 @@ def test_matches_of_one_object_survive_a_strong_tilt_and_strangers_do_not() -> N
     assert (np.diff(kept[:, 0]) > 0).all()
 
 
+@settings(deadline=None)
 @given(turn=st.floats(0, 2 * math.pi), scale=st.floats(0.2, 4), seed=st.integers(0, 50))
 def test_a_similarity_keeps_every_match(turn: float, scale: float, seed: int) -> None:
     reference = keypoints(20, seed)
@@ -113,6 +115,7 @@ def test_a_similarity_keeps_every_match(turn: float, scale: float, seed: int) ->
     assert len(matching.consistent(query, reference, diagonal(20))) == 20
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 200))
 def test_chance_matches_hardly_agree(seed: int) -> None:
     agreed = matching.consistent(keypoints(40, 2 * seed), keypoints(40, 2 * seed + 1), diagonal(40))

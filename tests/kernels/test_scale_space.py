@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -13,6 +13,7 @@ def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
 
 
+@settings(deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), sigma=st.floats(0.2, 5.0), seed=st.integers(0, 9))
 def test_blur_agrees_with_its_twin(height: int, width: int, sigma: float, seed: int) -> None:
     pixels = noise(height, width, seed).astype(np.float32)

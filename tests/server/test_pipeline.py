@@ -142,15 +142,14 @@ async def test_what_the_gate_or_the_decoder_refuses_is_named(data: bytes, reason
     assert refused.reason == reason
 
 
-async def test_a_picture_the_gate_refuses_never_waits_for_a_lane() -> None:
-    def run(batch: NDArray[Any]) -> NDArray[Any]:
-        raise AssertionError("never called")
-
-    async with running(
-        Scripted(spec("n", "embed", dimension=1, embedding_space="n"), run), queue_limit=1
-    ) as pipeline:
+async def test_refused_pictures_cost_no_network_run() -> None:
+    network = Scripted(
+        spec("n", "embed", dimension=1, embedding_space="n"), lambda batch: np.ones((len(batch), 1))
+    )
+    async with running(network) as pipeline:
         refused = await pipeline.embed([GARBAGE] * 5, "n", soon())
     assert [type(each) for each in refused] == [errors.ImageError] * 5
+    assert network.seen == []
 
 
 async def test_more_pictures_than_there_is_room_for_are_refused_together() -> None:
@@ -302,18 +301,3 @@ async def test_every_stage_is_timed_for_the_request() -> None:
         metrics.request_stages.reset(token)
     assert set(stages) == {"gate", "queue", "decode", "network", "postprocess"}
     assert all(0 <= seconds <= elapsed for seconds in stages.values())
-
-
-async def test_gray_pixels_come_upright_and_no_longer_than_asked() -> None:
-    stream = io.BytesIO()
-    exif = Image.Exif()
-    exif[274] = 6  # turned a quarter to the right
-    Image.new("RGB", (80, 40), (255, 255, 255)).save(stream, "JPEG", exif=exif)
-    async with running() as pipeline:
-        pixels = await pipeline.gray(stream.getvalue(), soon(), long_side=40)
-        assert pixels.shape == (40, 20) and pixels.dtype == np.uint8
-        with pytest.raises(errors.ImageError):
-            await pipeline.gray(GARBAGE, soon())
-        with pytest.raises(errors.ImageError) as small:
-            await pipeline.gray(picture(20, 20), soon(), limits=LIMITS._replace(min_side=30))
-    assert small.value.reason == "too_small"

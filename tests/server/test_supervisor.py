@@ -24,7 +24,7 @@ def test_a_port_that_somebody_has_is_refused_even_when_sharing_would_work() -> N
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(GaveUp, match="cannot listen on 127.0.0.1"):
+        with pytest.raises(GaveUp, match=r"cannot listen on 127\.0\.0\.1"):
             supervisor._free_port("127.0.0.1", other.getsockname()[1])
 
 

@@ -7,9 +7,9 @@ from tests.server.search.scenery import described, image, item, replica_of
 
 
 def images_listed(replica: Replica, seed: int, items: list[str] | None = None) -> list[str]:
-    entries, votes = replica.shortlist(described(seed).features.descriptors, 10, items)
-    assert len(entries) == len(votes)
-    return [entry.image_id for entry in entries]
+    numbers, votes = replica.vote(described(seed).features.descriptors, 10, items)
+    assert len(numbers) == len(votes)
+    return [entry.image_id for entry in replica.entries(numbers)]
 
 
 def test_a_new_image_leads_its_own_shortlist_at_once() -> None:
