@@ -21,6 +21,7 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m kernels.warm
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 
 bench: install

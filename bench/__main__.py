@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import os
 import platform
 import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
+
+from server import machine
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PARTS = ("pixels", "features", "networks", "recall", "recognition", "whole_job", "search_load", "start")
@@ -31,8 +34,6 @@ LIBRARIES = (
 
 def cpu() -> str:
     """The processor as the kernel names it, with the number of cores this process may use."""
-    import os
-
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
     return f"{found[1] if found else platform.processor()}, {len(os.sched_getaffinity(0))} cores"
@@ -54,6 +55,8 @@ def main(names: list[str]) -> None:
     unknown = set(names) - set(PARTS)
     if unknown:
         raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    # As in the server, and before anything numeric is imported.
+    machine.prepare(os.environ, Path(".aisle"))
     kept = sections(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names or PARTS:
         print(f"{name} ...", file=sys.stderr, flush=True)

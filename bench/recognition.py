@@ -212,8 +212,8 @@ def grocery(recognizer: Recognizer) -> str:
             none += not matches
     return (
         f"Real photos of {len(classes)} classes of packs ({len(replica)} references, {len(spent)} queries "
-        f"of 224 px): right item first {right}, another first {wrong}, nothing {none}; {np.median(spent):.0f} ms "
-        "median. Local features recognise the same print seen again; a carton at an angle in 224 pixels "
+        f"of 224 px): right item first {right}, another first {wrong}, nothing {none}; "
+        f"{np.median(spent):.0f} ms median. Local features recognise the same print seen again; a carton at an angle in 224 pixels "
         "shows too little of it, and other flavours of a brand share most of it."
     )
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import neighbours
-from index.codebook import CODE_BYTES, DIMENSION
+from index.codebook import CODE_BYTES
+from index.neighbours import DIMENSION
 
 BLOCK_BITS = 16
 BLOCK_ROWS = 1 << BLOCK_BITS
@@ -54,6 +55,10 @@ class Block(NamedTuple):
         block.cells[start:end] = new.cells
         block.codes[start:end] = new.codes
         return block._replace(used=end)
+
+    def trimmed(self) -> Block:
+        """This without room for more, so that appending copies it first."""
+        return Block(*self.part(0, self.used), self.used)
 
     def _grown(self, least: int) -> Block:
         capacity = min(BLOCK_ROWS, max(LEAST_ROWS, 2 * len(self.cells), least))

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from index import neighbours
 from index.native import faiss
+from index.neighbours import DIMENSION
 
 SHIPPED = Path(__file__).parent / "codebook.npz"
-DIMENSION = 128
 CODE_BYTES = 16
 WIDE = 8
 """Branches of the tree followed to the end, at least; one for every two cells that are asked for."""

@@ -159,6 +159,7 @@ def empty(codebook: Codebook) -> Gallery:
 
 def of(codebook: Codebook, table: Table, stored: dict[int, Block], filling: int) -> Gallery:
     """A gallery of stored blocks by id."""
-    every = tuple(stored.get(i) for i in range(max(stored) + 1))
+    # Without the room behind its rows: another gallery may go on to fill it.
+    every = tuple(stored[i].trimmed() if i in stored else None for i in range(max(stored) + 1))
     whole = empty(codebook)._replace(blocks=every, filling=filling, table=table).sorted_in()
     return whole.swapped([], whole.listed(set(stored) - {filling}))

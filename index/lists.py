@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.blocks import BLOCK_BITS, Block
-from index.codebook import CODE_BYTES, DIMENSION, Codebook
+from index.codebook import CODE_BYTES, Codebook
 from index.native import faiss, openmp
+from index.neighbours import DIMENSION
 
 
 class Lists(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+DIMENSION = 128
 FOUND = 5
 """Neighbours kept per query descriptor: four vote, the fifth tells how far chance reaches."""
 FAR = np.int32(1 << 20)
@@ -56,9 +57,10 @@ def _nearest_cells(
         cell_at[:] = np.inf
         for way in range(wide):
             for cell in range(branch[way] * children, (branch[way] + 1) * children):
+                here, there = np.uint64(row), np.uint64(cell)
                 score = np.float32(0.0)
-                for i in range(queries.shape[1]):
-                    score += queries[row, i] * cells[cell, i]
+                for i in range(DIMENSION):
+                    score += queries[here, np.uint64(i)] * cells[there, np.uint64(i)]
                 at = cell_norms[cell] - np.float32(2.0) * score
                 if at < cell_at[probes - 1]:
                     place = probes - 1
@@ -70,30 +72,38 @@ def _nearest_cells(
                     found[row, place] = cell
 
 
-def _squared_distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> np.int32:
-    """Squared distance of two descriptors."""
+def _squared_distance(some: NDArray[np.uint8], one: int, others: NDArray[np.uint8], other: int) -> np.int32:
+    """Squared distance of some[one] and others[other]."""
+    # Unsigned, so that no index is asked whether it counts from the end: that would double the time.
+    here, there = np.uint64(one), np.uint64(other)
     distance = np.int32(0)
-    for i in range(one.shape[0]):
-        step = np.int32(one[i]) - np.int32(other[i])
+    for i in range(DIMENSION):
+        step = np.int32(some[here, np.uint64(i)]) - np.int32(others[there, np.uint64(i)])
         distance += step * step
     return distance
 
 
-def _insert(distances: NDArray[np.int32], rows: NDArray[np.int64], distance: np.int32, row: int) -> None:
-    """Insert into an ascending list if near enough; ties by lower row: the order of calls is no matter."""
-    to = distances.shape[0] - 1
-    if distance > distances[to] or (distance == distances[to] and row > rows[to]):
-        return
-    while to > 0 and (distances[to - 1] > distance or (distances[to - 1] == distance and rows[to - 1] > row)):
-        distances[to] = distances[to - 1]
-        rows[to] = rows[to - 1]
+def _insert(
+    distances: NDArray[np.int32], rows: NDArray[np.int64], query: int, distance: np.int32, row: int
+) -> None:
+    """Insert into a query's ascending list if near enough; ties by lower row, in whatever order they come."""
+    to = distances.shape[1]
+    while to > 0 and (
+        distances[query, to - 1] > distance
+        or (distances[query, to - 1] == distance and rows[query, to - 1] > row)
+    ):
         to -= 1
-    distances[to] = distance
-    rows[to] = row
+    for place in range(distances.shape[1] - 1, to, -1):
+        distances[query, place] = distances[query, place - 1]
+        rows[query, place] = rows[query, place - 1]
+    if to < distances.shape[1]:
+        distances[query, to] = distance
+        rows[query, to] = row
 
 
-squared_distance: Callable[..., np.int32] = njit(nogil=True, cache=True)(_squared_distance)
-insert: Callable[..., None] = njit(nogil=True, cache=True)(_insert)
+# Inlined before compilation: a call that passes arrays costs more than the distance itself.
+squared_distance: Callable[..., np.int32] = njit(inline="always")(_squared_distance)
+insert: Callable[..., None] = njit(inline="always")(_insert)
 
 
 def _scan_cells(
@@ -120,16 +130,18 @@ def _scan_cells(
         distances: (Q, FOUND) ascending, changed.
         rows: (Q, FOUND) row numbers, changed.
     """
+    last = distances.shape[1] - 1
     for query in range(queries.shape[0]):
+        far = distances[query, last]
         for probe in range(probes.shape[1]):
             cell = probes[query, probe]
             for member in range(starts[cell], starts[cell + 1]):
                 place = members[member]
+                distance = squared_distance(queries, query, descriptors, place)
                 row = base + place
-                if not (is_open[row >> 3] >> (row & 7)) & 1:
-                    continue
-                distance = squared_distance(queries[query], descriptors[place])
-                insert(distances[query], rows[query], distance, row)
+                if distance <= far and (is_open[row >> 3] >> (row & 7)) & 1:
+                    insert(distances, rows, query, distance, row)
+                    far = distances[query, last]
 
 
 def _refine(
@@ -152,14 +164,18 @@ def _refine(
         distances: (Q, FOUND) ascending, changed.
         rows: (Q, FOUND) row numbers, changed.
     """
+    last = distances.shape[1] - 1
     for query in range(queries.shape[0]):
+        far = distances[query, last]
         for candidate in range(candidates.shape[1]):
             row = candidates[query, candidate]
             if row < 0 or row >> block_bits != block:
                 continue
             place = row - (block << block_bits)
-            distance = squared_distance(queries[query], descriptors[place])
-            insert(distances[query], rows[query], distance, row)
+            distance = squared_distance(queries, query, descriptors, place)
+            if distance <= far:
+                insert(distances, rows, query, distance, row)
+                far = distances[query, last]
 
 
 def _open_rows(

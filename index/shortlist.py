@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from index import codebook, gallery, neighbours
 from index.arrays import descriptor_rows, id_array
 from index.blocks import BLOCK_BITS, BLOCK_ROWS, Block, Described, Table
-from index.codebook import DIMENSION, Codebook
+from index.codebook import Codebook
 from index.gallery import Gallery
-from index.neighbours import FAR, FOUND
+from index.neighbours import DIMENSION, FAR, FOUND
 
 VOTERS = 4
 PROBES = 8
@@ -158,7 +158,7 @@ class ImageIndex:
                     self._gallery = self._gallery.swapped(taken, built)
 
     def contents(self) -> tuple[Table, dict[int, Block], int]:
-        """Table, blocks by id and id of the block being filled, as of now and never changing: for snapshots."""
+        """Table, blocks by id and the id being filled, as of now; they never change: for snapshots."""
         now = self._gallery
         return now.table, {i: block for i, block in enumerate(now.blocks) if block is not None}, now.filling
 

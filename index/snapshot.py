@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from index import archive, choose, codebook
 from index.archive import SnapshotRejected
 from index.blocks import Block, Table
-from index.codebook import CODE_BYTES, DIMENSION, Codebook
+from index.codebook import CODE_BYTES, Codebook
 from index.native import faiss
+from index.neighbours import DIMENSION
 from index.segment import Part, Segment
 from index.shortlist import ImageIndex
 from index.store import Planner, Store

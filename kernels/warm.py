@@ -13,3 +13,7 @@ def warm() -> None:
     descriptors.warm_up()
     features.warm_up()
     matching.warm_up()
+
+
+if __name__ == "__main__":
+    warm()

@@ -76,7 +76,8 @@ class Application:
             metrics=self.metrics,
             limits=ImageLimits(max_bytes=limits.query_bytes, max_pixels=limits.query_pixels),
         )
-        self.search = self._image_search(folder)
+        self.pictures = Blobs.at(settings.blob_url, folder.blobs, "search")
+        self.search = self._image_search()
         self.kinds: dict[str, Kind] = {}
         self.envelopes = Envelopes(
             {
@@ -138,6 +139,7 @@ class Application:
             missing = await migrate.pending(connection)
         if missing:
             raise RuntimeError(f"the database lacks {', '.join(missing)}: run `python -m server migrate`")
+        await self.pictures.open()
         starting("kernels")
         await asyncio.to_thread(warm_kernels)
         for name, opens, closes in (
@@ -158,12 +160,12 @@ class Application:
         self.health.add("changes", lambda: self.follower.is_alive)
         self.health.add("jobs", lambda: self.jobs.is_alive)
 
-    def _image_search(self, folder: DataFolder) -> ImageSearch:
+    def _image_search(self) -> ImageSearch:
         search = ImageSearch(
             self.settings,
             database=self.database,
             keys=self.keys,
-            blobs=Blobs.at(self.settings.blob_url, folder.blobs, "search"),
+            blobs=self.pictures,
             jobs=self.jobs,
             follower=self.follower,
             pool=self.pool,

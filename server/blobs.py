@@ -55,6 +55,11 @@ class Blobs:
         """
         return cls(LocalFolder(folder / part) if url is None else Bucket(url, part))
 
+    async def open(self) -> None:
+        """Clear away what processes that died left half-written."""
+        if isinstance(self._store, LocalFolder):
+            await asyncio.to_thread(self._store.sweep)
+
     async def put(self, data: bytes) -> str:
         """Store and return the name; on return it is durable. `StorageFull` leaves nothing half-written."""
         name = await asyncio.to_thread(name_of, data)

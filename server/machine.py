@@ -25,10 +25,7 @@ def prepare(environ: MutableMapping[str, str], data_dir: Path) -> dict[str, str]
     if not is_writable(SOURCE):
         # Compiled kernels are kept beside their source where that is possible.
         environ.setdefault("NUMBA_CACHE_DIR", str(data_dir / "numba"))
-    return {
-        name: environ.get(name, "default")
-        for name in ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CACHE_DIR")
-    }
+    return {name: environ.get(name, "default") for name in SETTLED}
 
 
 def blas_core(flags: frozenset[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Near-duplicates: of two references on the same place, which one looks right where they differ?"""
+"""Several references on the same place: which look right where they differ, which only share a part."""
 
 from __future__ import annotations
 
@@ -19,6 +19,33 @@ MIN_DIFFERENCE = 0.7
 # The better one must be this much nearer where they differ; a small gap says nothing.
 MARGIN = 0.8
 MIN_PIXELS = 12
+# A better reference explains another: most of its inliers lie there, and it has more and looks more alike.
+EXPLAINED_SHARE = 0.8
+MORE_INLIERS = 1.5
+MORE_ALIKE = 0.25
+
+
+def unexplained(query: Described, found: Sequence[Found]) -> list[Found]:
+    """`found`, best first, without those that only share a part of their print with a better one there.
+
+    Brands repeat lettering, seals and small print on every pack: these match in earnest, while the rest of
+    the pack does not. A true near-duplicate looks nearly as alike as the better one and stays.
+    """
+    kept: list[Found] = []
+    for one in found:
+        if not any(_explains(query, better, one) for better in kept):
+            kept.append(one)
+    return kept
+
+
+def _explains(query: Described, better: Found, one: Found) -> bool:
+    if better.evidence.inliers < MORE_INLIERS * one.evidence.inliers:
+        return False
+    if better.evidence.correlation < one.evidence.correlation + MORE_ALIKE:
+        return False
+    places = query.features.keypoints[one.pairs[:, 0], :2]
+    ring = geometry.outline(better.homography, better.entry.size)
+    return bool(geometry.inside(places, ring).mean() >= EXPLAINED_SHARE)
 
 
 def ordered(query: Described, found: Sequence[Found]) -> list[Found]:

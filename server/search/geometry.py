@@ -23,6 +23,13 @@ MIN_AREA, MAX_AREA = 0.005, 20.0
 MAX_STRETCH = 6.0
 MAX_DEPTH = 60.0
 PAINT_SIDE = 256
+# Blocks of a thumb of 128 pixels, their least contrast in gray levels, and when two look alike.
+BLOCK_PX = 12
+MIN_BLOCK_STD = 4.0
+MIN_OTHER_STD = 1.0
+MIN_BLOCK_CORRELATION = 0.5
+# A picture with fewer textured blocks cannot show full agreement.
+MIN_BLOCKS = 8
 
 
 class Size(NamedTuple):
@@ -54,16 +61,19 @@ def neighbours(
 ) -> NDArray[np.int64]:
     """Pairs (K, 2) of rows (seen, known) that the homography brings within `reach_px` on both axes."""
     moved = carried(homography, known)
-    frame = seen[:, :2].max(axis=0) + reach_px
-    near = np.flatnonzero(((moved[:, :2] > -reach_px) & (moved[:, :2] < frame)).all(axis=1))
-    if not len(near):
-        return np.empty((0, 2), np.int64)
-    at = moved[near]
-    close = np.abs(at[:, None, 0] - seen[None, :, 0]) < reach_px
-    close &= np.abs(at[:, None, 1] - seen[None, :, 1]) < reach_px
-    from_known, to_seen = np.nonzero(close)
-    agreeing = _agrees(at[from_known], seen[to_seen])
-    return np.stack([to_seen[agreeing], near[from_known[agreeing]]], axis=1)
+    # A window of the features sorted by x, instead of all against all.
+    sorted_rows = np.argsort(seen[:, 0], kind="stable")
+    across = seen[sorted_rows, 0]
+    start = np.searchsorted(across, moved[:, 0] - reach_px, side="right")
+    counts = np.searchsorted(across, moved[:, 0] + reach_px) - start
+    counts = np.maximum(counts, 0)
+    from_known = np.repeat(np.arange(len(moved)), counts)
+    within = np.arange(len(from_known)) - np.repeat(np.cumsum(counts) - counts, counts)
+    to_seen = sorted_rows[start[from_known] + within]
+    close = np.abs(moved[from_known, 1] - seen[to_seen, 1]) < reach_px
+    from_known, to_seen = from_known[close], to_seen[close]
+    agreeing = _agrees(moved[from_known], seen[to_seen])
+    return np.stack([to_seen[agreeing], from_known[agreeing]], axis=1)
 
 
 def carried(homography: Floats, keypoints: NDArray[np.float32]) -> Floats:
@@ -159,17 +169,6 @@ def spread(points: NDArray[np.float32], size: Size) -> float:
     return float(np.sqrt(max(narrow, 0.0)) / np.hypot(*size))
 
 
-def similarity(
-    homography: Floats, thumb: NDArray[np.uint8], reference: Size, query: NDArray[np.uint8]
-) -> float:
-    """Normalised cross-correlation -1..1 of the small reference with the query pulled back onto it.
-
-    Only what lies inside the frame counts; 0 when that is under a tenth of the reference or has no contrast.
-    """
-    pulled, mask = pull_back(homography, thumb, reference, query)
-    return correlation(thumb, pulled, mask)
-
-
 def pull_back(
     homography: Floats, thumb: NDArray[np.uint8], reference: Size, query: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -194,6 +193,7 @@ def pull_back(
 
 
 def correlation(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
+    """Normalised cross-correlation -1..1 inside the mask; 0 for a tenth of the picture or less, or no contrast."""
     if mask.sum() < 0.1 * mask.size:
         return 0.0
     a = first[mask].astype(np.float32)
@@ -202,6 +202,27 @@ def correlation(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArr
     b -= b.mean()
     norm = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / norm if norm > len(a) else 0.0
+
+
+def agreement(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
+    """Share 0..1 of the blocks of a picture, of those with contrast inside the mask, that look alike by themselves.
+
+    Light, shadow and what hides a part change some blocks only; a word that two pictures share is one block.
+    """
+    one, other = (cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32) for picture in (first, second))
+    weight = mask.astype(np.float32)
+
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return _blocks(values * weight) / np.maximum(covered, 1e-3)
+
+    covered = _blocks(weight)
+    mean_one, mean_other = mean(one), mean(other)
+    spread_one = np.sqrt(np.maximum(mean(one * one) - mean_one**2, 0))
+    spread_other = np.sqrt(np.maximum(mean(other * other) - mean_other**2, 0))
+    shared = mean(one * other) - mean_one * mean_other
+    textured = (covered > 0.5) & (spread_one > MIN_BLOCK_STD)
+    alike = shared > MIN_BLOCK_CORRELATION * spread_one * np.maximum(spread_other, MIN_OTHER_STD)
+    return float((textured & alike).sum() / max(int(textured.sum()), MIN_BLOCKS))
 
 
 def bbox(homography: Floats, reference: Size, query: Size) -> list[list[float]]:
@@ -237,3 +258,10 @@ def _stretch(homography: Floats, reference: Size) -> float:
     down = (edges[1] - edges[3]) / (2 * reference.height)
     large, small = np.linalg.svd(np.stack([across, down]), compute_uv=False)
     return float(small / max(large, 1e-12))
+
+
+def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over blocks of about 12 pixels."""
+    height, width = values.shape
+    size = (max(1, round(width / BLOCK_PX)), max(1, round(height / BLOCK_PX)))
+    return cv2.resize(values, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)

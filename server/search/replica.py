@@ -107,7 +107,7 @@ class Replica:
     def vote(
         self, descriptors: NDArray[np.uint8], top: int, items: Collection[str] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """At most `top` numbers of visible images, most voted first, and the votes; only of `items` if given."""
+        """At most `top` numbers of visible images, most voted first, and their votes; only of `items`."""
         allow = self._allowed(items)
         if not self._entries or (allow is not None and not len(allow)):
             return np.empty(0, np.int64), np.empty(0, np.float32)

@@ -39,6 +39,7 @@ class Evidence(NamedTuple):
     overlap: float
     flatness: float
     correlation: float
+    agreement: float
 
     @property
     def inlier_ratio(self) -> float:

@@ -53,6 +53,7 @@ def verify(query: Described, entry: Entry, rows: NDArray[np.int64] | None = None
     homography, pairs = _second_look(points, codes, entry, homography)
     if len(pairs) < scoring.MIN_INLIERS or not geometry.is_plausible(homography, entry.size, frame):
         return None
+    pulled, inside = geometry.pull_back(homography, entry.thumb, entry.size, query.gray)
     places = entry.keypoints[pairs[:, 1], :2]
     evidence = Evidence(
         inliers=len(pairs),
@@ -64,7 +65,8 @@ def verify(query: Described, entry: Entry, rows: NDArray[np.int64] | None = None
             geometry.outline(homography, entry.size), geometry.outline(np.eye(3), frame)
         ),
         flatness=geometry.flatness(homography, entry.size),
-        correlation=geometry.similarity(homography, entry.thumb, entry.size, query.gray),
+        correlation=geometry.correlation(entry.thumb, pulled, inside),
+        agreement=geometry.agreement(entry.thumb, pulled, inside),
     )
     if not scoring.is_accepted(evidence):
         return None

@@ -18,9 +18,17 @@ def test_the_widest_instruction_set_decides() -> None:
 def test_what_the_operator_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "cpu_flags", lambda: AVX512)
     monkeypatch.setattr(machine, "is_writable", lambda _: False)
-    chosen = {"OPENBLAS_CORETYPE": "Zen", "OPENBLAS_NUM_THREADS": "4", "NUMBA_CACHE_DIR": "/mine"}
+    chosen = dict.fromkeys(machine.SETTLED, "mine")
     environ = dict(chosen)
     assert machine.prepare(environ, tmp_path) == environ == chosen
+
+
+def test_what_was_left_open_is_settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "cpu_flags", lambda: AVX512)
+    monkeypatch.setattr(machine, "is_writable", lambda _: True)
+    environ: dict[str, str] = {}
+    machine.prepare(environ, tmp_path)
+    assert environ == {"OPENBLAS_CORETYPE": "SkylakeX", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def test_compiled_kernels_go_to_the_data_folder_when_the_source_is_read_only(
@@ -29,8 +37,6 @@ def test_compiled_kernels_go_to_the_data_folder_when_the_source_is_read_only(
     monkeypatch.setattr(machine, "cpu_flags", frozenset)
     monkeypatch.setattr(machine, "is_writable", lambda _: False)
     environ: dict[str, str] = {}
-    assert machine.prepare(environ, tmp_path)["NUMBA_CACHE_DIR"] == str(tmp_path / "numba")
-    monkeypatch.setattr(machine, "is_writable", lambda _: True)
-    environ = {}
-    assert machine.prepare(environ, tmp_path)["NUMBA_CACHE_DIR"] == "default"
-    assert environ == {"OPENBLAS_NUM_THREADS": "1"}
+    settled = machine.prepare(environ, tmp_path)
+    assert settled["NUMBA_CACHE_DIR"] == environ["NUMBA_CACHE_DIR"] == str(tmp_path / "numba")
+    assert settled["OPENBLAS_CORETYPE"] == "default" and "OPENBLAS_CORETYPE" not in environ
