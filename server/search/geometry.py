@@ -193,7 +193,7 @@ def pull_back(
 
 
 def correlation(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
-    """Normalised cross-correlation -1..1 inside the mask; 0 for a tenth of the picture or less, or no contrast."""
+    """Normalised cross-correlation -1..1 in the mask; 0 without contrast or under a tenth of the picture."""
     if mask.sum() < 0.1 * mask.size:
         return 0.0
     a = first[mask].astype(np.float32)
@@ -205,7 +205,7 @@ def correlation(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArr
 
 
 def agreement(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
-    """Share 0..1 of the blocks of a picture, of those with contrast inside the mask, that look alike by themselves.
+    """Share 0..1 of the blocks of a picture, of those with contrast in the mask, that look alike each.
 
     Light, shadow and what hides a part change some blocks only; a word that two pictures share is one block.
     """
@@ -213,7 +213,7 @@ def agreement(first: NDArray[np.uint8], second: NDArray[np.uint8], mask: NDArray
     weight = mask.astype(np.float32)
 
     def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return _blocks(values * weight) / np.maximum(covered, 1e-3)
+        return np.asarray(_blocks(values * weight) / np.maximum(covered, 1e-3), np.float32)
 
     covered = _blocks(weight)
     mean_one, mean_other = mean(one), mean(other)

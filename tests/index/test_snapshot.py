@@ -160,9 +160,9 @@ def test_any_damaged_file_is_refused_by_name(
 
 def test_a_snapshot_of_something_else_is_refused(store: Store, images: ImageIndex, tmp_path: Path) -> None:
     snapshot.save(store, tmp_path, 5)
-    with pytest.raises(SnapshotRejected, match="space .* is clip-vit-b32, not other"):
+    with pytest.raises(SnapshotRejected, match=r"space .* is clip-vit-b32, not other"):
         snapshot.load(tmp_path, dimension=DIMENSION, space="other")
-    with pytest.raises(SnapshotRejected, match="dimension .* is 16, not 17"):
+    with pytest.raises(SnapshotRejected, match=r"dimension .* is 16, not 17"):
         snapshot.load(tmp_path, dimension=17, space=SPACE)
     with pytest.raises(SnapshotRejected, match="kind"):
         snapshot.load_images(tmp_path)

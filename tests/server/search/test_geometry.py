@@ -1,8 +1,13 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from server.search import geometry
 from server.search.geometry import Size
+
+Likeness = Callable[[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]], float]
 
 REFERENCE = Size(400, 300)
 FRAME = Size(480, 640)
@@ -109,15 +114,41 @@ def test_inside_takes_only_points_the_outline_contains() -> None:
     assert list(geometry.inside(points, ring)) == [True, True, False, False]
 
 
-def test_similarity_is_high_only_where_the_picture_lies() -> None:
-    rng = np.random.default_rng(0)
-    thumb = np.kron(rng.integers(0, 256, (12, 16)), np.ones((8, 8))).astype(np.uint8)
-    query = np.full((640, 480), 90, np.uint8)
-    query[100:292, 50:306] = np.kron(thumb, np.ones((2, 2))).astype(np.uint8)
-    size = Size(256, 192)
-    assert geometry.similarity(similarity(1, 0, 50, 100), thumb, size, query) > 0.95
-    assert abs(geometry.similarity(similarity(1, 0, 150, 350), thumb, size, query)) < 0.3
-    assert geometry.similarity(similarity(1, 0, 470, 0), thumb, size, query) == 0
+@pytest.fixture(scope="module")
+def thumb() -> NDArray[np.uint8]:
+    tiles = np.random.default_rng(0).integers(0, 256, (12, 16))
+    return np.kron(tiles, np.ones((8, 8))).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def seen(thumb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The thumb's picture, 256 x 192, in a frame at (50, 100)."""
+    frame = np.full((640, 480), 90, np.uint8)
+    frame[100:292, 50:306] = np.kron(thumb, np.ones((2, 2))).astype(np.uint8)
+    return frame
+
+
+@pytest.mark.parametrize("measure", [geometry.correlation, geometry.agreement])
+def test_likeness_is_high_only_where_the_picture_lies(
+    measure: Likeness, thumb: NDArray[np.uint8], seen: NDArray[np.uint8]
+) -> None:
+    def at(x: float, y: float) -> float:
+        pulled = geometry.pull_back(similarity(1, 0, x, y), thumb, Size(256, 192), seen)
+        return measure(thumb, *pulled)
+
+    assert at(50, 100) > 0.95
+    assert abs(at(150, 350)) < 0.3
+    assert at(470, 0) == 0
+
+
+def test_agreement_is_of_the_blocks_that_are_not_hidden(thumb: NDArray[np.uint8]) -> None:
+    everywhere = np.ones(thumb.shape, bool)
+    hidden = thumb.copy()
+    hidden[:, :64] = 255 - hidden[:, 64:]
+    assert geometry.agreement(thumb, hidden, everywhere) == pytest.approx(0.5, abs=0.15)
+    darker = (thumb * np.linspace(0.2, 1, 128)).astype(np.uint8)
+    assert geometry.agreement(thumb, darker, everywhere) > 0.95
+    assert geometry.agreement(thumb, thumb, ~everywhere) == 0
 
 
 def test_flatness_falls_with_tilt() -> None:
