@@ -1,5 +1,4 @@
-"""How much the vector index and the image index find against exact search, and how fast:  python -m bench
-recall
+"""What the vector index and the image index find against exact search, and how fast:  python -m bench recall
 
 Embeddings are made (`bench.embeddings`): two geometries, because they disagree about which index is best.
 Images are the scenes of `bench.scenes`: photos of known pictures among those of other pictures.
@@ -150,7 +149,7 @@ def exact_votes(
 
 
 def mirrored(descriptors: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Descriptors of the picture mirrored (turn 1), as a negative (2) or both (3): permutations of the real."""
+    """Descriptors of the picture mirrored (turn 1), as a negative (2), both (3): permutations of the real."""
     cells = descriptors.reshape(-1, 4, 4, 8)
     if turn & 1:
         cells = cells[:, ::-1][..., (-np.arange(8)) % 8]
@@ -220,7 +219,7 @@ def images() -> str:
 
 
 def endless(found: Sequence[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """The descriptors of each image; then again and again, mirrored, as a negative, and with small changes."""
+    """The descriptors of each image; then without end mirrored, as negatives, and with small changes."""
     yield from found
     for turn in itertools.count(1):
         rng = np.random.default_rng(turn)
@@ -245,13 +244,13 @@ def run() -> str:
     """Markdown for RESULTS.md."""
     return f"""## Recall and speed of the indexes
 
-Made embeddings of {DIMENSION} numbers, {QUERIES} queries that are not stored; searches on one thread, builds on
-all cores. A graph's effort is what the store chose for itself, to reach on a sample the recall its plan asked for.
+Made embeddings of {DIMENSION} numbers, {QUERIES} queries that are not stored; searches on one thread, builds
+on all cores. A graph chose its effort itself, to reach on a sample of its own the recall its plan asked for.
 
 {embeddings()}
 
-Images: {SCENES} scenes ({", ".join(CONDITIONS)}), {VOTERS} query descriptors, one thread; beyond {IMAGES:,}
-images the same descriptors mirrored, as negatives, and with small changes. `compact ms` is the background work
+Images: {SCENES} scenes ({", ".join(CONDITIONS)}), {VOTERS} query descriptors, one thread; beyond
+{IMAGES:,} images the same descriptors mirrored, as negatives, and with small changes. `compact ms` is the background work
 for one added image.
 
 {images()}

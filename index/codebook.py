@@ -2,8 +2,8 @@
 
 The codebook is shipped, not trained on a collection: an image is searchable with no training first, every
 worker and every machine has the same cells, and codes never have to be made again. It is trained on the
-descriptors of drawn pictures (`bench/codebook.py`), which divide those of photos nearly as well as photos do
-(`bench/RESULTS.md`).
+descriptors of drawn pictures (`bench/codebook.py`): with 300 photos of known things among 1,106 images a
+codebook of those very images led to the same hits, and looked at a quarter fewer rows.
 
 Cells form a tree of two levels (after Nister and Stewenius, CVPR 2006), so that finding the nearest of 8,192
 cells costs the comparison with 512 + 128 centres.

@@ -173,7 +173,7 @@ def test_changes_hold_in_finished_blocks_before_and_after_compaction(
 def test_blocks_that_lost_much_are_given_back(features: Features) -> None:
     index = ImageIndex()
     rows = features.image(BIG)
-    for turn in range(16):
+    for turn in range(10):
         index.add(turn % 2, rows)
         if index.compact_due:
             index.compact()
