@@ -3,8 +3,8 @@
     python -m bench.codebook
 
 Drawn pictures (text, shapes, lines over natural-looking noise, blurred, sheared, compressed) instead of
-photos: nobody else's pictures are inside the file, and anybody can make it again (not to the byte: k-means adds
-up in the order of its threads). Every saved index must be built anew after the codebook has changed.
+photos: nobody else's pictures are inside the file, and anybody can make it again (not to the byte: k-means
+adds up in the order of its threads). Every saved index must be built anew after the codebook has changed.
 """
 
 from __future__ import annotations

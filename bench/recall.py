@@ -250,8 +250,8 @@ on all cores. A graph chose its effort itself, to reach on a sample of its own t
 {embeddings()}
 
 Images: {SCENES} scenes ({", ".join(CONDITIONS)}), {VOTERS} query descriptors, one thread; beyond
-{IMAGES:,} images the same descriptors mirrored, as negatives, and with small changes. `compact ms` is the background work
-for one added image.
+{IMAGES:,} images the same descriptors mirrored, as negatives, and with small changes. `compact ms` is the
+background work for one added image.
 
 {images()}
 """

@@ -13,8 +13,8 @@ busy cores of an Intel Xeon (Sapphire Rapids), one thread per search:
 
 IVF is as fast and half the size, but how many probes and how deep a refinement it needs depends on the
 geometry: with 200,000 vectors of few uneven clusters it stayed below 0.7 (256 probes, refined 30x), where a
-graph reached 0.97 by a longer walk alone. So the graph it is, and how long it walks is measured on the vectors
-themselves (`segment.tuned`). A graph takes about a minute per 50,000 vectors to build on those cores; exact
+graph reached 0.97 by a longer walk alone. So the graph it is, and how long it walks is measured on the
+vectors themselves (`segment.tuned`). A graph takes about a minute per 50,000 vectors to build on those cores; exact
 search of so many costs nothing to build and a few milliseconds on a core of its own.
 """
 

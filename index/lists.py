@@ -2,9 +2,9 @@
 
 Facts about FAISS 1.15 that shape this file: `IndexIVFPQFastScan.merge_from` corrupts the heap (seen with
 200,000 rows) and `clone_index` leaves a pointer into the original, so lists are always built anew from kept
-codes, which takes 30 ms plus 0.25 s per million rows. `search_preassigned` takes search parameters only in its
-C++ form. A search honours `IDSelector`; it never looks at the coarse quantizer when the cells are given, so
-there is none inside.
+codes, which takes 30 ms plus 0.25 s per million rows. `search_preassigned` takes search parameters only in
+its C++ form. A search honours `IDSelector`; it never looks at the coarse quantizer when the cells are given,
+so there is none inside.
 """
 
 from __future__ import annotations
