@@ -17,13 +17,13 @@ COPY = Evidence(
 FAINT = Evidence(
     inliers=9,
     matches=18,
-    coverage=0.14,
+    coverage=0.18,
     spread=0.05,
     area=0.06,
     overlap=0.06,
     flatness=0.85,
     correlation=0.5,
-    agreement=0.95,
+    agreement=0.98,
 )
 # Two posters that share a word, as the bench makes them.
 SHARED_WORD = FAINT._replace(inliers=30, matches=60, coverage=0.02, correlation=0.2, agreement=0.3)
