@@ -6,7 +6,7 @@ descriptors of drawn pictures (`bench/codebook.py`): with 300 photos of known th
 codebook of those very images led to the same hits, and looked at a quarter fewer rows.
 
 Cells form a tree of two levels (after Nister and Stewenius, CVPR 2006), so that finding the nearest of 8,192
-cells costs the comparison with 512 + 128 centres.
+cells costs the comparison with 512 + 96 centres.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from index.neighbours import DIMENSION
 
 SHIPPED = Path(__file__).parent / "codebook.npz"
 CODE_BYTES = 16
-WIDE = 8
+WIDE = 6
 """Branches of the tree followed to the end, at least; one for every two cells that are asked for."""
 
 

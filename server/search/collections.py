@@ -162,14 +162,16 @@ class Collections:
 
     def _task(self, collection: str) -> asyncio.Task[None]:
         task = self._catching_up.get(collection)
-        if task is None:
+        # One that is done stays here until its callback has run; whoever waits for it again would never yield.
+        if task is None or task.done():
             task = asyncio.create_task(self._catch_up(collection), name=f"catch up {collection}")
             self._catching_up[collection] = task
             task.add_done_callback(lambda done: self._ended(collection, done))
         return task
 
     def _ended(self, collection: str, task: asyncio.Task[None]) -> None:
-        self._catching_up.pop(collection, None)
+        if self._catching_up.get(collection) is task:
+            del self._catching_up[collection]
         if not task.cancelled() and task.exception() is not None:
             # Whoever waits gets the fault too; in the background the next change tries again.
             logger.warning(

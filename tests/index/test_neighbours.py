@@ -51,6 +51,7 @@ def test_scanning_cells_finds_the_nearest_open_rows_of_those_cells(descriptors: 
     neighbours.scan_cells(
         queries,
         probes,
+        np.argsort(probes.ravel(), kind="stable"),
         np.searchsorted(np.sort(cells), np.arange(8)).astype(np.int32),
         np.argsort(cells, kind="stable").astype(np.int32),
         descriptors,
@@ -70,14 +71,12 @@ def test_refining_keeps_the_truly_nearest_candidates_of_the_block(descriptors: N
     queries = np.concatenate([descriptors[::60], Features(2).image(5)])
     candidates = rng.integers(-1, 3000, (len(queries), 40))
     candidates[:, 0] = 1024
+    candidates[candidates >= 1024 + len(descriptors)] = -1  # the block is not full
     distances, rows = nothing_found(len(queries))
     neighbours.refine(queries, candidates, 1, 10, descriptors, distances, rows)
-    wanted = (candidates[:, :, None] == np.arange(1024, 1924)).any(axis=1)
-    candidates[candidates >= 1924] = -1
+    wanted = (candidates[:, :, None] == np.arange(1024, 1024 + len(descriptors))).any(axis=1)
     truth = five_nearest(queries, descriptors, 1024, wanted)
-    # A candidate named twice would be found twice: only a search that repeats itself does that.
-    once = np.array([len(set(line)) == len(line) for line in np.where(wanted, 1, 0).cumsum(axis=1).tolist()])
-    assert once.shape == (len(queries),)
+    # The rest may hold a candidate twice, if it was named twice; a real search names each once.
     assert np.array_equal(distances[:, 0], truth[0][:, 0]) and np.array_equal(rows[:, 0], truth[1][:, 0])
 
 

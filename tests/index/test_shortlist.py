@@ -260,7 +260,7 @@ def test_readers_never_see_half_a_change(large: ImageIndex, many: Images, featur
             done.set()
 
     def write() -> None:
-        for turn in range(5):
+        for turn in range(3):
             large.add(200, many[100 + turn])
             large.add(0, many[turn])
             large.remove(104 + turn)

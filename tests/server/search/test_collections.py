@@ -159,6 +159,34 @@ async def test_a_collection_that_loads_too_slowly_is_late_but_loads_on(
     assert await tenant.found(token, ONE) == []
 
 
+async def test_a_search_that_comes_as_catching_up_ends_starts_another_round(
+    worker: Worker, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection, token = await tenant.shelf()
+    await tenant.make("item", name="early", collection=collection["resource_uri"])
+    assert await tenant.found(token, ONE) == []
+    collections, follower = worker.search.collections, worker.search.collections._follower
+    catch_up, ends = follower.catch_up, asyncio.Event()
+    sequence = collections._loaded[collection["uuid"]].sequence
+
+    async def ending(topic: str, after: int) -> tuple[int, list[str]]:
+        result = await catch_up(topic, after)
+        ends.set()  # whoever waits for it runs once this task is done, and before its callbacks
+        return result
+
+    async def writer() -> Loaded:
+        await ends.wait()
+        return await collections.ready(collection["uuid"], sequence + 1, Deadline.after(5))
+
+    monkeypatch.setattr(follower, "catch_up", ending)
+    waiting = asyncio.create_task(writer())
+    await asyncio.sleep(0)
+    collections.nudge(collection["uuid"])
+    await ends.wait()
+    await tenant.make("item", name="late", collection=collection["resource_uri"])
+    assert (await waiting).sequence == sequence + 1
+
+
 async def test_a_fault_while_catching_up_reaches_the_search_and_the_next_one_tries_again(
     worker: Worker, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
