@@ -17,10 +17,7 @@ $(VENV)/.installed: requirements-dev.lock
 demo: install
 	$(BIN)/python -m server demo
 
-test: install
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: lint type
 	$(BIN)/python -m kernels.warm
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup
 

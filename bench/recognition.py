@@ -227,12 +227,11 @@ def latency(known: Collection, recognizer: Recognizer, count: int = 60) -> str:
             picture = gray(shot.pixels)
             started = time.perf_counter()
             described = features.describe(picture, limit=features.QUERY_FEATURES)
-            matches = recognizer.run(known.replica, described, OPTIONS)
+            matches, stage_ms = recognizer.run(known.replica, described, OPTIONS)
             spent["all"].append((time.perf_counter() - started) * 1e3)
             hits += bool(matches) and matches[0].item_id == _id(which)
-            if matches:
-                for stage, value in matches[0].stage_ms.items():
-                    spent[stage].append(value)
+            for stage, value in stage_ms.items():
+                spent[stage].append(value)
     rows = [
         (stage, f"{np.percentile(times, 50):.0f}", f"{np.percentile(times, 95):.0f}")
         for stage, times in spent.items()
@@ -286,7 +285,8 @@ def throughput(known: Collection, recognizer: Recognizer, rounds: int = 3, count
 
 
 def _ours(recognizer: Recognizer, replica: Replica, picture: Gray) -> list[Match]:
-    return recognizer.run(replica, features.describe(picture, limit=features.QUERY_FEATURES), OPTIONS)
+    described = features.describe(picture, limit=features.QUERY_FEATURES)
+    return recognizer.run(replica, described, OPTIONS).matches
 
 
 def _all(
@@ -305,7 +305,7 @@ def _alone(script: Script, matcher: str, pictures: list[Gray], lists: list[list[
 
 
 def search(recognizer: Recognizer, replica: Replica, pixels: scenes.Pixels) -> list[Match]:
-    return recognizer.run(replica, features.describe(gray(pixels), limit=features.QUERY_FEATURES), OPTIONS)
+    return _ours(recognizer, replica, gray(pixels))
 
 
 def gray(pixels: scenes.Pixels) -> Gray:

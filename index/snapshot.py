@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = ["SnapshotRejected", "load", "load_images", "save", "save_images"]
 
 EMBEDDINGS = "embeddings"
 IMAGES = "images"
+NO_NAME = bytes(16)
 
 
 def save(store: Store, folder: Path, sequence: int) -> Path:
@@ -88,10 +90,15 @@ def load(
     return store, manifest.sequence
 
 
-def save_images(images: ImageIndex, folder: Path, sequence: int) -> Path:
-    """Write every image of an index as the newest snapshot; otherwise as `save`."""
+def save_images(images: ImageIndex, folder: Path, sequence: int, name: Callable[[int], bytes | None]) -> Path:
+    """Write every image of an index as the newest snapshot; otherwise as `save`.
+
+    name: What the caller calls the image of a number, 16 bytes; None when it is gone by now.
+    """
     table, blocks, filling = images.contents()
     arrays: dict[str, NDArray[Any]] = dict(zip(Table._fields, table, strict=True))
+    names = b"".join(name(number) or NO_NAME for number in table.numbers.tolist())
+    arrays["names"] = np.frombuffer(names, np.uint8).reshape(-1, len(NO_NAME))
     for i, block in blocks.items():
         arrays[f"descriptors-{i}"] = block.descriptors[: block.used]
         arrays[f"cells-{i}"] = block.cells[: block.used]
@@ -108,8 +115,10 @@ def save_images(images: ImageIndex, folder: Path, sequence: int) -> Path:
     )
 
 
-def load_images(folder: Path, *, cells: Codebook | None = None) -> tuple[ImageIndex, int]:
-    """The newest snapshot of an image index, and the change sequence from which to catch up.
+def load_images(
+    folder: Path, *, cells: Codebook | None = None
+) -> tuple[ImageIndex, dict[int, bytes | None], int]:
+    """The newest snapshot of an image index, the name of each number, and the sequence to catch up from.
 
     Raises:
         SnapshotRejected: None there, damaged, or made with another codebook: rebuild instead.
@@ -120,10 +129,14 @@ def load_images(folder: Path, *, cells: Codebook | None = None) -> tuple[ImageIn
         blocks = {int(i): block(arrays, i) for i in manifest.details["blocks"]}
         table = Table(*(arrays[name] for name in Table._fields))
         images = ImageIndex.of(table, blocks, manifest.details["filling"], division)
+        rows = [row.tobytes() for row in arrays["names"]]
+        names = {
+            n: None if row == NO_NAME else row for n, row in zip(table.numbers.tolist(), rows, strict=True)
+        }
     except (AssertionError, IndexError, KeyError, TypeError, ValueError) as error:
         raise SnapshotRejected(f"{folder} is not readable by this version: {error!r}") from error
     checked_count(folder, len(images), manifest.count)
-    return images, manifest.sequence
+    return images, names, manifest.sequence
 
 
 def part(arrays: dict[str, NDArray[Any]], i: int, effort: int, scan_below: int) -> Part:

@@ -109,6 +109,38 @@ def export(settings: Settings, kind: str, file: Path, options: tuple[str, ...]) 
 
 
 @main.group()
+def index() -> None:
+    """Snapshots of the indexes, which make starts fast; the database holds the truth."""
+
+
+@index.command("build")
+@click.pass_obj
+def build_index(settings: Settings) -> None:
+    """Make every index anew from the database and write its snapshot."""
+    from server import commands
+
+    sys.exit(_run(commands.save_index(settings, anew=True)))
+
+
+@index.command("snapshot")
+@click.pass_obj
+def snapshot_index(settings: Settings) -> None:
+    """Bring every snapshot up to date."""
+    from server import commands
+
+    sys.exit(_run(commands.save_index(settings, anew=False)))
+
+
+@index.command("verify")
+@click.pass_obj
+def verify_index(settings: Settings) -> None:
+    """Read every snapshot whole; fails when one is damaged."""
+    from server import commands
+
+    sys.exit(commands.verify_index(settings))
+
+
+@main.group()
 def key() -> None:
     """Make, list and revoke keys of the products."""
 

@@ -187,7 +187,4 @@ def router(
 async def _json(request: Request[Any, Any, Any], kind: type[Any], limits: Limits) -> Any:
     """The body as that type; `BadRequest` says which field is wrong."""
     body = await forms.read_body(request, limits.json_bytes)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
-        raise errors.BadRequest(f"Malformed JSON body: {fault}") from fault
+    return forms.decode_json(body, msgspec.json.Decoder(kind))

@@ -145,6 +145,31 @@ async def check(settings: Settings) -> int:
     return 1 if reasons else 0
 
 
+async def save_index(settings: Settings, *, anew: bool) -> int:
+    """Write a snapshot of every collection, `anew` from the database alone; 1 when one was not written."""
+    from server.app import create_app
+
+    async with reachable(settings) as found:
+        app = create_app(found)
+        if anew:
+            await asyncio.to_thread(app.search.upkeep.discard)
+        async with app.lifespan():
+            written = await app.search.collections.save()
+    for collection, is_written in written.items():
+        click.echo(f"{collection}: {'written' if is_written else 'NOT written, see the log'}")
+    return 0 if all(written.values()) else 1
+
+
+def verify_index(settings: Settings) -> int:
+    """Read every snapshot whole and say what is in it; 1 when one would be refused."""
+    from server.search.upkeep import Upkeep
+
+    found = Upkeep(DataFolder(settings.data_dir).snapshots).check()
+    for collection, what in found.items():
+        click.echo(f"{collection}: {what}")
+    return 1 if any(what.startswith("refused") for what in found.values()) else 0
+
+
 @asynccontextmanager
 async def _keys(settings: Settings) -> AsyncIterator[Keys]:
     async with reachable(settings) as found:

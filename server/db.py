@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,14 +16,18 @@ from server import errors
 if TYPE_CHECKING:
     from server.deadline import Deadline
 
+logger = logging.getLogger(__name__)
+
 # A connection, of the pool or not: asyncpg's classes for the two have the same methods and no common base.
 Connection: TypeAlias = Any
 
 # A statement without a deadline of its own may not hold a connection longer.
 STATEMENT_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
+CONNECTIONS = 10
 
-# The driver says "no file" when the socket of a stopped embedded database is gone.
+# What the driver raises when the database is gone: a closed connection is an `InterfaceError`, a stopped
+# embedded database, whose socket is no more, a `FileNotFoundError`.
 LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -45,7 +50,12 @@ def translated() -> Iterator[None]:
         raise errors.Overloaded("The database is busy") from fault
     except (TimeoutError, asyncpg.QueryCanceledError) as fault:
         raise errors.DeadlineExceeded("The database did not answer in time") from fault
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as fault:
+        # PostgreSQL's text holds every character but this one.
+        raise errors.BadRequest("Null characters are not allowed") from fault
     except LOST as fault:
+        # A wrong call of the driver looks the same, so the log must show which it was.
+        logger.warning("database lost", exc_info=fault)
         raise errors.NotReady("The database is not reachable") from fault
 
 
@@ -63,7 +73,7 @@ async def teach_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
 class Database:
     """A pool of connections to one database; open it before use, close it after."""
 
-    def __init__(self, url: str, *, connections: int = 10) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         self.url = url
         self._connections = connections
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None

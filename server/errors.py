@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 class AisleError(Exception):
     """A failure with an HTTP status, a stable code and a text the client may read.
 
-    `code` overrides the class's own where a contract names a finer one; `details` is JSON-able.
+    `code` overrides the class's own where a contract names a finer one, `retry_after_s` its `wait_s`;
+    `details` is JSON-able.
     """
 
     status: ClassVar[int] = 500
     code: str = "INTERNAL_ERROR"
     text: ClassVar[str] = "Internal server error"
+    wait_s: ClassVar[float | None] = None
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class AisleError(Exception):
         super().__init__(self.message)
         if code is not None:
             self.code = code
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = self.wait_s if retry_after_s is None else retry_after_s
         self.details = details
         self.headers: dict[str, str] = dict(headers or {})
 
@@ -162,9 +164,7 @@ class Overloaded(AisleError):
     status = 503
     code = "SERVER_BUSY"
     text = "Server is busy"
-
-    def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, retry_after_s=retry_after_s)
+    wait_s = 1.0
 
 
 class NotReady(AisleError):
@@ -173,9 +173,7 @@ class NotReady(AisleError):
     status = 503
     code = "NOT_READY"
     text = "Server is not ready"
-
-    def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, retry_after_s=retry_after_s)
+    wait_s = 1.0
 
 
 class NetworkUnavailable(AisleError):

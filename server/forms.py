@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
+import msgspec
 from multipart import (
     MultipartError,
     MultipartSegment,
@@ -16,15 +17,20 @@ from multipart import (
 )
 
 from server import errors
+from server.disconnect import ClientGone
 
 if TYPE_CHECKING:
     from litestar import Request
 
     from server.deadline import Deadline
 
+T = TypeVar("T")
+
 MAX_PARTS = 256
 MAX_HEADER_BYTES = 8192
 MAX_HEADERS = 16
+# A urlencoded body beyond this is taken apart in a thread: a picture in it costs tens of milliseconds.
+LONG_BODY_BYTES = 2**16
 TRUE = ("true", "1", "yes", "on")
 
 
@@ -42,10 +48,14 @@ class Part(NamedTuple):
 
 
 class Form:
-    """The fields of a form in the order they came; of a repeated field the last one counts."""
+    """The fields of a form in the order they came; of a repeated field the last one counts.
 
-    def __init__(self, content_type: str = "") -> None:
+    Of a field read as text only the first `max_text_bytes` count, where that is given.
+    """
+
+    def __init__(self, content_type: str = "", *, max_text_bytes: int | None = None) -> None:
         self.content_type = content_type
+        self._max_text_bytes = max_text_bytes
         self.fields: dict[str, Part] = {}
         self._all: dict[str, list[Part]] = {}
 
@@ -65,7 +75,7 @@ class Form:
     def text(self, *names: str) -> str | None:
         """The same as text, or None."""
         part = self.get(*names)
-        return None if part is None else part.text
+        return None if part is None else part._replace(data=part.data[: self._max_text_bytes]).text
 
     def boolean(self, *names: str) -> bool:
         """true, 1, yes, on in any case are true; everything else, and nothing, is false."""
@@ -78,7 +88,7 @@ async def chunks(
     """The body as it arrives, never more than `max_bytes`.
 
     `BodyTooLarge` as soon as the length is declared or reached, `DeadlineExceeded` when the client is too
-    slow, `BadRequest` when it leaves in the middle.
+    slow, `ClientGone` when it leaves in the middle.
     """
     declared = request.headers.get("content-length", "")
     if max_bytes is not None and declared.isdigit() and int(declared) > max_bytes:
@@ -94,7 +104,7 @@ async def chunks(
         except TimeoutError as late:
             raise errors.DeadlineExceeded("The body did not arrive in time") from late
         if message["type"] == "http.disconnect":
-            raise errors.BadRequest("The body ended early")
+            raise ClientGone
         chunk: bytes = message.get("body", b"")
         more = message.get("more_body", False)
         received += len(chunk)
@@ -117,6 +127,7 @@ async def read_form(
     deadline: Deadline | None = None,
     *,
     max_parts: int = MAX_PARTS,
+    max_text_bytes: int | None = None,
 ) -> Form:
     """The fields of a multipart or urlencoded body; a form without fields for any other type.
 
@@ -124,21 +135,34 @@ async def read_form(
     `BadRequest`, more than `max_parts` fields or `max_bytes` bytes `BodyTooLarge`.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
-    form = Form(kind)
+    form = Form(kind, max_text_bytes=max_text_bytes)
     if kind == "multipart/form-data":
         await _read_multipart(request, form, options.get("boundary", ""), max_bytes, deadline, max_parts)
         return form
     body = await read_body(request, max_bytes, deadline)
     if kind == "application/x-www-form-urlencoded":
-        try:
-            pairs = parse_qsl(
-                body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=max_parts
-            )
-        except ValueError as fault:
-            raise errors.BodyTooLarge(f"More than {max_parts} fields") from fault
+        short = len(body) <= LONG_BODY_BYTES
+        pairs = _pairs(body, max_parts) if short else await asyncio.to_thread(_pairs, body, max_parts)
         for name, value in pairs:
-            form.add(name, Part(value.encode()))
+            form.add(name, Part(value))
     return form
+
+
+def decode_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """A JSON body; `BadRequest` when it is malformed, no UTF-8, nested too deeply, or of another type."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise errors.BadRequest(f"Malformed JSON body: {fault}") from fault
+
+
+def _pairs(body: bytes, max_parts: int) -> list[tuple[str, bytes]]:
+    """Names and values of a urlencoded body."""
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=max_parts)
+    except ValueError as fault:
+        raise errors.BodyTooLarge(f"More than {max_parts} fields") from fault
+    return [(name, value.encode()) for name, value in pairs]
 
 
 async def _read_multipart(

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
@@ -34,6 +35,9 @@ TAKEOVER_S = 30.0
 # Wake-ups come by notification; this bounds the harm of a lost one.
 POLL_S = 15.0
 STOP_TIMEOUT_S = 5.0
+# What ran for so long did not fail at once, so it is started again soon.
+STEADY_S = 60.0
+CONNECTIONS = 3
 LIBRARY_VERSION = "SELECT version FROM job_schema"
 SET_LIBRARY_VERSION = """
 INSERT INTO job_schema (only_row, version) VALUES (true, $1)
@@ -140,6 +144,7 @@ class Jobs:
         """Run for ever: a lost database, or a fault of the library, costs a pause."""
         pause_s = 0.5
         while True:
+            began_s = monotonic()
             try:
                 await self._serve()
                 return
@@ -147,14 +152,14 @@ class Jobs:
                 logger.warning("jobs stopped, starting again", extra={"reason": repr(fault)})
             except Exception:
                 logger.exception("jobs failed, starting again")
+            pause_s = 0.5 if monotonic() - began_s > STEADY_S else min(pause_s * 2, 30.0)
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 30.0)
 
     async def _serve(self) -> None:
         """One life of the library's manager, on connections of its own."""
         pgqueuer = await asyncio.to_thread(_library)
         async with asyncpg.create_pool(
-            self._database.url, min_size=1, max_size=3, timeout=db.CONNECT_TIMEOUT_S
+            self._database.url, min_size=1, max_size=CONNECTIONS, timeout=db.CONNECT_TIMEOUT_S
         ) as pool:
             manager = self._manager = pgqueuer.QueueManager(pgqueuer.Queries.from_asyncpg_pool(pool))
             for kind in self._kinds.values():

@@ -11,7 +11,7 @@ from pathlib import Path
 # half the speed or less. The instruction sets say it better.
 AVX512 = frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"})
 AVX2 = frozenset({"avx2", "fma"})
-SETTLED = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NUMBA_CACHE_DIR")
+SETTLED = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "NUMBA_CACHE_DIR")
 SOURCE = Path(__file__).parent.parent / "kernels"
 
 
@@ -20,8 +20,9 @@ def prepare(environ: MutableMapping[str, str], data_dir: Path) -> dict[str, str]
     core = blas_core(cpu_flags())
     if core is not None:
         environ.setdefault("OPENBLAS_CORETYPE", core)
-    # Requests use the cores already; on small matrices the threads of BLAS only wait for one another.
+    # Requests use the cores already; on small matrices and pictures threads only wait for one another.
     environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     if not is_writable(SOURCE):
         # Compiled kernels are kept beside their source where that is possible.
         environ.setdefault("NUMBA_CACHE_DIR", str(data_dir / "numba"))

@@ -88,20 +88,6 @@ class Metrics:
         self.jobs = Counter(
             "aisle_jobs", "Background jobs by kind and outcome", ["kind", "outcome"], registry=registry
         )
-        self.index_size = Gauge(
-            "aisle_index_size",
-            "Entries of an index",
-            ["index"],
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
-        self.index_recall = Gauge(
-            "aisle_index_recall",
-            "Recall against exact search on a sample, after the latest compaction",
-            ["index"],
-            registry=registry,
-            multiprocess_mode="livemin",
-        )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -17,6 +17,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from server import logs
+from server.exit_codes import CANNOT_START, TRY_AGAIN
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Exit codes the supervisor tells apart (sysexits.h): starting again would not help, or it might.
-CANNOT_START = 78
-TRY_AGAIN = 75
 BACKLOG = 1024
 # How long the HTTP server may take to finish what it holds, after the drain.
 STOP_TIMEOUT_S = 10.0
+# How long a worker waits for the one that answers already: the longest start, and one answer.
+OTHERS_TIMEOUT_S = 60.0
+PROBE_TIMEOUT_S = 2.0
 
 
 def main(settings: Settings, *, early: bool) -> NoReturn:
@@ -106,19 +107,27 @@ async def _others_ready(host: str, port: int) -> None:
     """Return when a request to the shared port is answered by a worker that is ready, or by nobody.
 
     Were we to listen while the early one still starts, clients would take the server for ready and half of
-    their requests would be refused.
+    their requests would be refused. A worker that hangs must not keep us idle, so there is an end to it.
     """
-    while True:
-        try:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(OTHERS_TIMEOUT_S):
+            while not await _is_ready_or_nobody(host, port):
+                await asyncio.sleep(0.1)
+
+
+async def _is_ready_or_nobody(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            status = await reader.readline()
-            writer.close()
-        except OSError:
-            return
-        if b" 200 " in status:
-            return
-        await asyncio.sleep(0.1)
+            try:
+                writer.write(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 async def _drain(app: Application, settings: Settings, stopping: asyncio.Event) -> None:

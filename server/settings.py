@@ -24,19 +24,17 @@ class SettingsError(ValueError):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Upper bounds; each is named in the error that it causes."""
+    """Upper bounds; an error that one of them causes names it."""
 
     query_bytes: int = 10 * 2**20
     query_pixels: int = 40_000_000
     reference_bytes: int = 20 * 2**20
     reference_pixels: int = 60_000_000
     json_bytes: int = 2 * 2**20
-    form_parts: int = 256
     import_line_bytes: int = 16 * 2**20
     images_per_request: int = 64
     urls_per_request: int = 64
     url_bytes: int = 2048
-    rows_per_page: int = 1000
     # Work waiting for a thread or a network; beyond it callers get 503 with Retry-After.
     work_queue: int = 128
     batch_queue: int = 256

@@ -17,17 +17,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from types import FrameType
 
-from server import errors, logs, migrate
+from server import db, errors, jobs, logs, migrate
 from server.data_folder import DataFolder
+from server.exit_codes import CANNOT_START
 from server.postgres import Postgres
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# As in serve.py, which is too heavy to import here.
-CANNOT_START = 78
-# Connections of one worker: its pool, the listener, the job queue; and a few for people.
-CONNECTIONS_PER_WORKER = 16
+# Connections of one worker: its pool, the job queue, the listener for changes; and a few for people.
+CONNECTIONS_PER_WORKER = db.CONNECTIONS + jobs.CONNECTIONS + 1
 SPARE_CONNECTIONS = 20
 # An external database may come up at the same time as we do.
 DATABASE_PATIENCE_S = 30.0
@@ -117,7 +116,7 @@ class Supervisor:
         for _ in range(settings.workers):
             self._spawn()
         shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-        print(f"Serving on http://{shown}:{port}", flush=True)
+        print(f"Starting on http://{shown}:{port}", flush=True)
 
     def _migrate(self, url: str) -> None:
         end = time.monotonic() + DATABASE_PATIENCE_S

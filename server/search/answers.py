@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from server.search import queries, schema
 from server.search.catalog import Row
 from server.search.links import Links
-from server.search.recognize import Match
+from server.search.recognize import Match, Recognition
 from server.search.scan import Question
 
 if TYPE_CHECKING:
@@ -28,27 +28,34 @@ class Answers:
     async def results(
         self,
         collection: str,
-        matches: Sequence[Match],
+        recognition: Recognition,
         question: Question,
         version: int,
         links: Links,
         deadline: Deadline,
     ) -> list[schema.Result]:
         """The results in the order of the matches."""
+        matches, stage_ms = recognition
         if not matches:
             return []
         items = {match.item_id for match in matches}
         rows = await self._database.fetch(queries.FOUND_ITEMS, collection, list(items), deadline=deadline)
         by_item = {row["id"].hex: row for row in rows}
         return [
-            _result(collection, match, by_item[match.item_id], question, version, links)
+            _result(collection, match, by_item[match.item_id], stage_ms, question, version, links)
             for match in matches
             if match.item_id in by_item
         ]
 
 
 def _result(
-    collection: str, match: Match, row: Row, question: Question, version: int, links: Links
+    collection: str,
+    match: Match,
+    row: Row,
+    stage_ms: Mapping[str, float],
+    question: Question,
+    version: int,
+    links: Links,
 ) -> schema.Result:
     item, image = match.item_id, match.image_id
     picture: schema.FoundImage | str = image
@@ -63,7 +70,7 @@ def _result(
         image=picture,
         score=match.score,
         bbox=match.bbox if question.bboxes else UNSET,
-        explain=_explanation(match) if question.explain else UNSET,
+        explain=_explanation(match, stage_ms) if question.explain else UNSET,
     )
 
 
@@ -86,11 +93,11 @@ def _item(
     )
 
 
-def _explanation(match: Match) -> schema.Explanation:
+def _explanation(match: Match, stage_ms: Mapping[str, float]) -> schema.Explanation:
     return schema.Explanation(
         inliers=match.inliers,
         matches=round(match.inliers / match.inlier_ratio) if match.inlier_ratio > 0 else 0,
         coverage=round(match.coverage, 4),
         homography=[float(value) for value in match.homography.reshape(-1)],
-        stage_ms={name: round(spent, 2) for name, spent in match.stage_ms.items()},
+        stage_ms={name: round(spent, 2) for name, spent in stage_ms.items()},
     )

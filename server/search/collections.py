@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from server.search import queries
 from server.search.catalog import Row, topic
 from server.search.pictures import unpacked
 from server.search.replica import Replica
+from server.search.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from server.changes import Follower
@@ -27,9 +28,12 @@ logger = logging.getLogger(__name__)
 
 # Pictures fetched and indexed at once while a replica catches up: about 3 MB.
 CHUNK = 32
+# Pictures without descriptors: about 7 MB.
+RESTORED_CHUNK = 512
 # How long a follower waits after a failure, and how many collections load at once at the start.
 PAUSE_S = 1.0
 LOADING = 4
+ALWAYS, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class ItemState(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +53,11 @@ class ItemState(msgspec.Struct, frozen=True, kw_only=True):
 class Loaded:
     """One collection in memory: the replica, and the states of its items."""
 
-    def __init__(self) -> None:
-        self.replica = Replica()
+    def __init__(self, replica: Replica | None = None) -> None:
+        self.replica = Replica() if replica is None else replica
         self.sequence = 0
+        # Images changed since the newest snapshot.
+        self.behind = 0
         # The states are set in one worker thread and read in others.
         self._lock = threading.Lock()
         self._tagged: dict[str, set[str]] = {}
@@ -59,13 +65,18 @@ class Loaded:
         # Only the few items that are not simply always visible.
         self._conditional: dict[str, ItemState] = {}
         self._hidden: frozenset[str] = frozenset()
+        # When the next of them comes or goes.
+        self._hide_again = ALWAYS
 
     def set_item(self, item: str, state: ItemState | None) -> None:
         """Take over an item's state; None forgets the item and its pictures."""
         with self._lock:
             for tag in self._tags_of.pop(item, ()):
                 self._tagged[tag].discard(item)
-            self._conditional.pop(item, None)
+                if not self._tagged[tag]:
+                    del self._tagged[tag]
+            if self._conditional.pop(item, None) is not None:
+                self._hide_again = ALWAYS
             if state is not None:
                 self._take(item, state)
         if state is None:
@@ -82,8 +93,9 @@ class Loaded:
                 if tags is not None:
                     tagged = set().union(*(self._tagged.get(tag, set()) for tag in tags))
                     allowed = tagged if allowed is None else allowed & tagged
-            if self._conditional or self._hidden:
-                self._hide(datetime.now(UTC))
+            now = datetime.now(UTC)
+            if now >= self._hide_again:
+                self._hide(now)
         return allowed
 
     def _take(self, item: str, state: ItemState) -> None:
@@ -93,9 +105,17 @@ class Loaded:
             self._tagged.setdefault(tag, set()).add(item)
         if not state.active or state.valid_from is not None or state.valid_to is not None:
             self._conditional[item] = state
+            self._hide_again = ALWAYS
 
     def _hide(self, now: datetime) -> None:
         hidden = frozenset(item for item, state in self._conditional.items() if not state.is_visible(now))
+        ahead = (
+            at
+            for state in self._conditional.values()
+            for at in (state.valid_from, state.valid_to)
+            if at and at > now
+        )
+        self._hide_again = min(ahead, default=NEVER)
         if hidden != self._hidden:
             self.replica.set_hidden(hidden)
             self._hidden = hidden
@@ -104,10 +124,11 @@ class Loaded:
 class Collections:
     """Every collection of the database, loaded at the start or when it is first searched."""
 
-    def __init__(self, database: Database, follower: Follower, pool: WorkPool) -> None:
+    def __init__(self, database: Database, follower: Follower, pool: WorkPool, upkeep: Upkeep) -> None:
         self._database = database
         self._follower = follower
         self._pool = pool
+        self._upkeep = upkeep
         self._loaded: dict[str, Loaded] = {}
         self._catching_up: dict[str, asyncio.Task[None]] = {}
         self._following: dict[str, asyncio.Task[None]] = {}
@@ -136,6 +157,16 @@ class Collections:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._loaded.clear()
+
+    async def save(self) -> dict[str, bool]:
+        """Write a snapshot of every collection; which were written."""
+        written: dict[str, bool] = {}
+        for collection, loaded in list(self._loaded.items()):
+            sequence, behind = loaded.sequence, loaded.behind
+            saved = await asyncio.to_thread(self._upkeep.save, collection, loaded.replica, sequence)
+            written[collection] = saved
+            loaded.behind -= behind if saved else 0
+        return written
 
     async def ready(self, collection: str, sequence: int, deadline: Deadline) -> Loaded:
         """The collection with every change up to `sequence` in it; `DeadlineExceeded` when that is late."""
@@ -198,18 +229,38 @@ class Collections:
         loaded.sequence = sequence
 
     async def _load(self, collection: str) -> None:
-        loaded = Loaded()
         # The number first: what changes while we read is read again afterwards.
-        loaded.sequence = await changes.current(self._database, topic(collection))
+        sequence = await changes.current(self._database, topic(collection))
+        loaded = await self._restored(collection, sequence)
         rows = await self._database.fetch(queries.ALL_ITEM_STATES, collection)
         await self._pool.run(_take_items, loaded, (), rows)
         images = await self._database.fetch(queries.ALL_IMAGE_IDS, collection)
-        await self._take_images(collection, loaded, [row["id"].hex for row in images])
+        missing = [row["id"].hex for row in images if row["id"].hex not in loaded.replica]
+        await self._take_images(collection, loaded, missing)
+        loaded.sequence = sequence
         if await self._exists(collection):
             self._loaded[collection] = loaded
             self._following[collection] = asyncio.create_task(
                 self._follow(collection), name=f"follow {collection}"
             )
+
+    async def _restored(self, collection: str, sequence: int) -> Loaded:
+        """What a snapshot has that has not changed since: nothing without one, or with one from the future."""
+        found = await asyncio.to_thread(self._upkeep.restored, collection)
+        if found is None or found[2] > sequence:
+            return Loaded()
+        replica, numbers, then = found
+        _, changed = await self._follower.catch_up(topic(collection), then)
+        gone = {key.removeprefix("image:") for key in changed} & numbers.keys()
+        kept = sorted(numbers.keys() - gone)
+        loaded = Loaded(replica)
+        for start in range(0, len(kept), RESTORED_CHUNK):
+            chunk = kept[start : start + RESTORED_CHUNK]
+            rows = await self._database.fetch(queries.FEATURES_WITHOUT_DESCRIPTORS, collection, chunk)
+            await self._pool.run(_restore_images, replica, numbers, chunk, rows)
+        for image in gone:
+            replica.forget(numbers[image])
+        return loaded
 
     async def _exists(self, collection: str) -> bool:
         return bool(await self._database.fetchval(queries.COLLECTION_EXISTS, collection))
@@ -219,16 +270,30 @@ class Collections:
             chunk = images[start : start + CHUNK]
             rows = await self._database.fetch(queries.FEATURES, collection, chunk)
             await self._pool.run(_take_images, loaded.replica, chunk, rows)
+        loaded.behind += len(images)
 
     async def _follow(self, collection: str) -> None:
         """Keep up with other workers' writes as they are announced."""
         while collection in self._loaded:
+            await self._look_after(collection)
             await self._follower.wait(topic(collection))
             try:
                 await asyncio.shield(self._task(collection))
             except Exception:
                 # Told in the log by the task itself; a loop that ended here would follow no more.
                 await asyncio.sleep(PAUSE_S)
+
+    async def _look_after(self, collection: str) -> None:
+        loaded = self._loaded.get(collection)
+        if loaded is None:
+            return
+        # Both read now: changes that come while the snapshot is written count for the next one.
+        sequence, behind = loaded.sequence, loaded.behind
+        try:
+            if await self._upkeep.look_after(collection, loaded.replica, sequence, behind):
+                loaded.behind -= behind
+        except Exception:
+            logger.exception("upkeep failed", extra={"collection": collection})
 
     def _forget(self, collection: str) -> None:
         self._loaded.pop(collection, None)
@@ -252,12 +317,21 @@ def _take_items(loaded: Loaded, items: Iterable[str], rows: Sequence[Row]) -> No
         loaded.set_item(item, None)
 
 
-def _take_images(replica: Replica, images: Iterable[str], rows: Sequence[Row]) -> None:
-    """Take over the features in `rows`; of `images`, those without a row are gone."""
+def _restore_images(
+    replica: Replica, numbers: Mapping[str, int], images: Iterable[str], rows: Sequence[Row]
+) -> None:
+    """Complete the images in `rows`, which come from a snapshot; of `images`, those without a row are gone."""
     gone = set(images)
     for row in rows:
         image = row["id"].hex
         gone.discard(image)
-        replica.add_image(image, row["item"].hex, unpacked(row))
+        replica.restore(numbers[image], image, row["item"].hex, unpacked(row))
     for image in gone:
+        replica.forget(numbers[image])
+
+
+def _take_images(replica: Replica, images: Iterable[str], rows: Sequence[Row]) -> None:
+    """Take over the features in `rows`; of `images`, those without a row are gone."""
+    replica.add_images((row["id"].hex, row["item"].hex, unpacked(row)) for row in rows)
+    for image in set(images) - {row["id"].hex for row in rows}:
         replica.remove_image(image)

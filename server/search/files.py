@@ -50,10 +50,9 @@ async def get_custom(
     if not (references.UUID.fullmatch(collection) and references.UUID.fullmatch(item)):
         raise errors.NotFound
     data = await catalog.custom(collection, item, deadline_of(request))
-    return _cached(request, hashlib.sha256(data).hexdigest()) or Response(
-        data,
-        headers={"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "Cache-Control": "no-cache"},
-        media_type="text/plain; charset=utf-8",
+    headers = _validators(hashlib.sha256(data).hexdigest(), "no-cache")
+    return _unchanged(request, headers) or Response(
+        data, headers=headers, media_type="text/plain; charset=utf-8"
     )
 
 
@@ -63,19 +62,22 @@ async def _picture(
     if ids is None or not references.UUID.fullmatch(collection):
         raise errors.NotFound
     sha256, content_type = await pictures.blob(collection, ids[1], ids[2], side, deadline_of(request))
-    return _cached(request, sha256) or Response(
-        await pictures.read(sha256),
-        headers={"ETag": f'"{sha256}"', "Cache-Control": CACHING},
-        media_type=content_type,
+    headers = _validators(sha256, CACHING)
+    return _unchanged(request, headers) or Response(
+        await pictures.read(sha256), headers=headers, media_type=content_type
     )
 
 
-def _cached(request: Asked, sha256: str) -> Response[bytes] | None:
+def _validators(sha256: str, caching: str) -> dict[str, str]:
+    return {"ETag": f'"{sha256}"', "Cache-Control": caching}
+
+
+def _unchanged(request: Asked, headers: dict[str, str]) -> Response[bytes] | None:
     """304 when the client has these bytes already."""
     known = request.headers.get("if-none-match", "")
-    if known.strip() != "*" and f'"{sha256}"' not in known:
+    if known.strip() != "*" and headers["ETag"] not in known:
         return None
-    return Response(b"", status_code=304, headers={"ETag": f'"{sha256}"', "Cache-Control": CACHING})
+    return Response(b"", status_code=304, headers=headers)
 
 
 HANDLERS = [get_file, get_thumb, get_custom]

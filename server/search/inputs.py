@@ -23,7 +23,7 @@ FALSE = ("false", "0", "no", "off", "")
 # Both of them with every character escaped, and the other fields.
 MAX_JSON_BYTES = 13 * 2**20
 
-decode_json = msgspec.json.Decoder(Any).decode
+ANYTHING = msgspec.json.Decoder(Any)
 
 
 class Body:
@@ -55,8 +55,8 @@ class Body:
         if self._values is None:
             data = await forms.read_body(self._request, MAX_JSON_BYTES, self.deadline)
             try:
-                values = decode_json(data)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                values = forms.decode_json(data, ANYTHING)
+            except errors.BadRequest:
                 raise errors.BadRequest("The body is not valid JSON.", code="INVALID_JSON") from None
             if not isinstance(values, dict):
                 raise errors.BadRequest("The body must be a JSON object.", code="INVALID_JSON")
@@ -203,8 +203,8 @@ class Fields:
         value = self._values.get("content")
         if isinstance(value, str):
             try:
-                value = decode_json(value.strip())
-            except (msgspec.DecodeError, RecursionError):
+                value = ANYTHING.decode(value.strip())
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
                 # A plain string is a JSON value too.
                 value = value or None
         if value is None:

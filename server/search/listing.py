@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from server import errors
+from server.forms import TRUE
 from server.search import references, schema
 
 DEFAULT_LIMIT = 20
@@ -32,7 +33,7 @@ def uuid(value: str) -> str:
 
 def flag(value: str) -> bool:
     """True for true/1/yes/on in any case."""
-    return value.strip().lower() in ("true", "1", "yes", "on")
+    return value.strip().lower() in TRUE
 
 
 Parse = Callable[[str], object]

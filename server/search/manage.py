@@ -30,8 +30,8 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
 
     put_status: int | None = None
     public_url: str | None = None
-    max_query_bytes: int = 10 * 2**20
-    max_file_bytes: int = 20 * 2**20
+    max_query_bytes: int
+    max_file_bytes: int
 
 
 def payload_of(request: Asked, style: Given[Style]) -> Body:

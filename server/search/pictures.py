@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels.features import Features
-from server import changes, errors
+from server import changes
+from server.blobs import name_of
 from server.search import queries
 from server.search.catalog import Quotas, Row, ar_image_count, found, page, quota_exceeded, topic
 from server.search.features import Described
@@ -120,13 +121,11 @@ class Pictures:
     @asynccontextmanager
     async def _kept(self, upload: Upload) -> AsyncIterator[list[str]]:
         """Make the picture and its thumbnails durable; given up again when the block is refused."""
-        names = await asyncio.gather(*(self._blobs.put(data) for data in (upload.data, *upload.thumbs)))
-        try:
-            yield names
-        except errors.AisleError:
-            async with self._database.transaction() as connection:
-                await self._disposal.later(connection, [names])
-            raise
+        pictures = (upload.data, *upload.thumbs)
+        # First of all, and apart: whatever happens to this request, what no row comes to name is freed later.
+        async with self._database.transaction() as connection:
+            await self._disposal.later(connection, [map(name_of, pictures)])
+        yield await asyncio.gather(*map(self._blobs.put, pictures))
 
 
 def packed(described: Described) -> tuple[bytes, bytes, int, int, bytes, int, int]:

@@ -280,6 +280,8 @@ FROM search_features AS f JOIN search_image AS m ON m.id = f.image JOIN search_i
 WHERE i.collection = $1 AND m.id = ANY($2::uuid[]) AND m.status = 'OK'
 ORDER BY m.created_at, m.id
 """
+# The same without the largest column, which a snapshot has.
+FEATURES_WITHOUT_DESCRIPTORS = FEATURES.replace("f.descriptors", "''::bytea AS descriptors")
 ALL_IMAGE_IDS = """
 SELECT m.id FROM search_image AS m JOIN search_item AS i ON i.id = m.item
 WHERE i.collection = $1 AND m.status = 'OK' ORDER BY m.created_at, m.id

@@ -49,8 +49,7 @@ class RecognizeOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Match(NamedTuple):
     """One known picture in the query.
 
-    homography (3, 3) reference to query pixels; bbox: its corners TL, TR, BL, BR in fractions of the query;
-    stage_ms: time of the whole query's stages feat, ann, gv.
+    homography (3, 3) reference to query pixels; bbox: its corners TL, TR, BL, BR in fractions of the query.
     """
 
     item_id: str
@@ -61,6 +60,12 @@ class Match(NamedTuple):
     coverage: float
     homography: NDArray[np.float64]
     bbox: list[list[float]]
+
+
+class Recognition(NamedTuple):
+    """The matches, best first, and the milliseconds of the stages feat, ann, gv."""
+
+    matches: list[Match]
     stage_ms: dict[str, float]
 
 
@@ -70,8 +75,8 @@ class Recognizer:
     def __init__(self, tuning: Tuning | None = None) -> None:
         self._tuning = tuning or Tuning()
 
-    def run(self, replica: Replica, query: Described, options: RecognizeOptions) -> list[Match]:
-        """Every accepted item, best first (contract image-search 3.1); an unknown picture gives none."""
+    def run(self, replica: Replica, query: Described, options: RecognizeOptions) -> Recognition:
+        """Every accepted item (contract image-search 3.1); an unknown picture gives none."""
         started = time.perf_counter()
         numbers, votes = replica.vote(query.features.descriptors, self._tuning.crowd, options.allow)
         entries = replica.entries(numbers[: self._promising(votes, options.limit)])
@@ -91,7 +96,7 @@ class Recognizer:
             "ann": (listed - started) * 1e3,
             "gv": (verified - listed) * 1e3,
         }
-        return [_match(one, query, stage_ms) for one in best[: options.limit]]
+        return Recognition([_match(one, query) for one in best[: options.limit]], stage_ms)
 
     def _promising(self, votes: NDArray[np.float32], limit: int) -> int:
         """How many of the best voted images are worth verifying; past `limit` where as many stand out."""
@@ -132,7 +137,7 @@ def _copies(query: Described, first: Found, found: Sequence[Found], most: int) -
     return copies
 
 
-def _match(one: Found, query: Described, stage_ms: dict[str, float]) -> Match:
+def _match(one: Found, query: Described) -> Match:
     height, width = query.gray.shape
     return Match(
         item_id=one.entry.item_id,
@@ -143,5 +148,4 @@ def _match(one: Found, query: Described, stage_ms: dict[str, float]) -> Match:
         coverage=one.evidence.coverage,
         homography=one.homography,
         bbox=geometry.bbox(one.homography, one.entry.size, Size(width, height)),
-        stage_ms=stage_ms,
     )

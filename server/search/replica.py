@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index import snapshot
 from index.shortlist import ImageIndex
 from server.search.features import Described
 from server.search.geometry import Size
@@ -40,11 +42,10 @@ NOT_LOOKED_UP = np.empty((0, 128), np.uint8)
 
 
 class Replica:
-    """Images by number in order of arrival; `revision` grows with every change."""
+    """Images by number in order of arrival."""
 
-    def __init__(self) -> None:
-        self.revision = 0
-        self._index = ImageIndex()
+    def __init__(self, index: ImageIndex | None = None) -> None:
+        self._index = ImageIndex() if index is None else index
         self._entries: dict[int, Entry] = {}
         self._numbers: dict[str, int] = {}
         self._items: dict[str, set[int]] = {}
@@ -60,28 +61,20 @@ class Replica:
 
     def add_image(self, image_id: str, item_id: str, picture: Described) -> None:
         """Make a picture searchable, in place of the one of the same id if there is one."""
-        height, width = picture.gray.shape
+        self.add_images([(image_id, item_id, picture)])
+
+    def add_images(self, pictures: Iterable[tuple[str, str, Described]]) -> None:
+        """Make pictures searchable, each with its image and item id: as `add_image`, faster, all or none."""
         with self._writing:
-            number = self._next
-            self._next += 1
-            former = self._entries.get(self._numbers.get(image_id, -1))
-            self._entries[number] = Entry(
-                number,
-                number if former is None else former.order,
-                image_id,
-                item_id,
-                Size(width, height),
-                picture.features.keypoints.copy(),
-                NOT_LOOKED_UP,
-                picture.thumb.copy(),
-            )
-            self._index.add(number, picture.features.descriptors)
-            self._numbers[image_id] = number
-            # A new set each time: searches read the old one without a lock.
-            self._items[item_id] = self._items.get(item_id, set()) | {number}
-            if former is not None:
-                self._drop(former.number)
-            self.revision += 1
+            entries: list[Entry] = []
+            descriptors: list[NDArray[np.uint8]] = []
+            for number, (image_id, item_id, picture) in enumerate(pictures, self._next):
+                entries.append(_entered(number, image_id, item_id, picture))
+                descriptors.append(picture.features.descriptors)
+            self._index.add_many([entry.number for entry in entries], descriptors)
+            self._next += len(entries)
+            for entry in entries:
+                self._take(entry)
 
     def remove_image(self, image_id: str) -> bool:
         """Forget a picture at once; False when it is not here."""
@@ -90,7 +83,6 @@ class Replica:
             if number is None:
                 return False
             self._drop(number)
-            self.revision += 1
             return True
 
     def remove_item(self, item_id: str) -> int:
@@ -102,7 +94,6 @@ class Replica:
         """The items that are never found from now on (inactive, or out of their validity)."""
         with self._writing:
             self._hidden = frozenset(item_ids)
-            self.revision += 1
 
     def vote(
         self, descriptors: NDArray[np.uint8], top: int, items: Collection[str] | None = None
@@ -122,6 +113,41 @@ class Replica:
         """Every image of some items, in order of arrival."""
         return self.entries(sorted(n for item_id in item_ids for n in self._items.get(item_id, ())))
 
+    @classmethod
+    def restored(cls, folder: Path) -> tuple[Replica, dict[str, int], int]:
+        """From a snapshot: without pictures yet, the number of each image id in it, and its change sequence.
+
+        `SnapshotRejected` when there is none, or it is damaged.
+        """
+        index, names, sequence = snapshot.load_images(folder)
+        replica = cls(index)
+        numbers: dict[str, int] = {}
+        for number, name in names.items():
+            replica._next = max(replica._next, number + 1)
+            if name is None:
+                index.remove(number)
+            else:
+                numbers[name.hex()] = number
+        return replica, numbers, sequence
+
+    def restore(self, number: int, image_id: str, item_id: str, picture: Described) -> None:
+        """Give back its picture, of which the descriptors are not read, to a number of the snapshot."""
+        with self._writing:
+            self._take(_entered(number, image_id, item_id, picture))
+
+    def forget(self, number: int) -> None:
+        """Remove what a snapshot has and nobody knows any more."""
+        self._index.remove(number)
+
+    def save(self, folder: Path, sequence: int) -> None:
+        """Write a snapshot beside searches and writers, with every change up to `sequence` in it."""
+
+        def name(number: int) -> bytes | None:
+            entry = self._entries.get(number)
+            return None if entry is None else bytes.fromhex(entry.image_id)
+
+        snapshot.save_images(self._index, folder, sequence, name)
+
     @property
     def compact_due(self) -> bool:
         """Whether `compact` would make searches faster."""
@@ -130,6 +156,18 @@ class Replica:
     def compact(self) -> None:
         """Tidy the index beside searches and writers; takes seconds, so call it from a thread of its own."""
         self._index.compact()
+
+    def _take(self, entry: Entry) -> None:
+        """What the index has already becomes an image, in place of the former one of the same id."""
+        former = self._entries.get(self._numbers.get(entry.image_id, -1))
+        if former is not None:
+            entry = entry._replace(order=former.order)
+        self._entries[entry.number] = entry
+        self._numbers[entry.image_id] = entry.number
+        # A new set each time: searches read the old one without a lock.
+        self._items[entry.item_id] = self._items.get(entry.item_id, set()) | {entry.number}
+        if former is not None:
+            self._drop(former.number)
 
     def _entry(self, number: int) -> Entry | None:
         """None when it has gone meanwhile."""
@@ -157,3 +195,10 @@ class Replica:
             self._items[entry.item_id] = left
         else:
             del self._items[entry.item_id]
+
+
+def _entered(number: int, image_id: str, item_id: str, picture: Described) -> Entry:
+    height, width = picture.gray.shape
+    features, size = picture.features, Size(width, height)
+    points, thumb = features.keypoints.copy(), picture.thumb.copy()
+    return Entry(number, number, image_id, item_id, size, points, NOT_LOOKED_UP, thumb)

@@ -41,7 +41,7 @@ PREFIXES = ("/v0", "/v1", "/v2", "/api/v0", "/collections", "/cache", "/files", 
 # A picture of the largest size as base64, and the other fields. Larger pictures are refused by the gate, once
 # the token was checked; larger bodies are not read at all.
 FORM_BYTES_PER_PICTURE_BYTE = 2
-FORM_SLACK_BYTES = 2**20
+MAX_TEXT_BYTES = 2**16
 SEARCH_TIMEOUT_S = 10.0
 
 Asked = Request[Any, Any, Any]
@@ -56,8 +56,8 @@ async def search(
     started, deadline = time.perf_counter(), search_deadline(request)
     version, links = version_of(request), Links.of(request, style.public_url)
     question = Question.of(form, version)
-    access, matches = await watch_disconnect(request, scanner.scan(question, deadline))
-    results = await answers.results(access.collection, matches, question, version, links, deadline)
+    access, recognition = await watch_disconnect(request.receive, scanner.scan(question, deadline))
+    results = await answers.results(access.collection, recognition, question, version, links, deadline)
     if version == 0:
         return Response(results, headers=schema.NO_STORE)
     return Response(
@@ -86,9 +86,9 @@ async def info() -> Response[schema.Info]:
 
 async def form_of(request: Asked, style: Style) -> Form:
     """The fields of the body; one that is no readable form has none. IMAGE_TOO_LARGE beyond every limit."""
-    most = style.max_query_bytes * FORM_BYTES_PER_PICTURE_BYTE + FORM_SLACK_BYTES
+    most = style.max_query_bytes * FORM_BYTES_PER_PICTURE_BYTE + manage.FORM_SLACK_BYTES
     try:
-        return await forms.read_form(request, most, deadline_of(request))
+        return await forms.read_form(request, most, deadline_of(request), max_text_bytes=MAX_TEXT_BYTES)
     except errors.BodyTooLarge as fault:
         raise errors.BadRequest(
             "Image is too large", code="IMAGE_TOO_LARGE", details=fault.details

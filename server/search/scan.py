@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -19,7 +18,7 @@ from server import errors
 from server.forms import Form
 from server.search import features
 from server.search.collections import Loaded
-from server.search.recognize import Match, RecognizeOptions, Recognizer
+from server.search.recognize import DEFAULT_LIMIT, Recognition, RecognizeOptions, Recognizer
 from server.search.tokens import Access, Tokens
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
     from server.settings import Limits
 
 MIN_SIDE = 100
-DEFAULT_RESULTS, MAX_RESULTS = 20, 100
+MAX_RESULTS = 100
 MAX_TAGS = 100
-BASE64 = re.compile(rb"[A-Za-z0-9+/_\s-]+={0,2}\s*")
+BASE64 = re.compile(rb"[A-Za-z0-9+/_\s-]+={0,2}")
 DATA_URI = re.compile(rb"\s*data:([^,]*),(.*)", re.DOTALL | re.IGNORECASE)
 WHOLE = re.compile(r"\s*[0-9]{1,9}\s*")
 
@@ -59,14 +58,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         # The oldest version called it "custom".
         custom = ("embed_custom", "embedCustom", "custom")[: 3 if version == 0 else 2]
         part = form.get("image")
-        tags = (tag.strip() for tag in (form.text("tags") or "").replace("\x00", "").split(","))
+        tags = (tag.strip() for tag in (form.text("tags") or "").replace("\x00", "").split(",", MAX_TAGS))
         return cls(
             token=form.text("token"),
             image=b"" if part is None else part.data,
             bboxes=form.boolean("bboxes", "bbox"),
             embed_custom=form.boolean(*custom),
             app_id=form.text("app_id", "appID") or None,
-            limit=_whole(form.text("limit"), DEFAULT_RESULTS, 1, MAX_RESULTS),
+            limit=_whole(form.text("limit"), DEFAULT_LIMIT, 1, MAX_RESULTS),
             min_score=_whole(form.text("min_score"), 0, 0, 100),
             tags=tuple(tag for tag in tags if tag)[:MAX_TAGS],
             multi=form.boolean("multi"),
@@ -102,8 +101,8 @@ class Scanner:
             allow_transparency=False,
         )
 
-    async def scan(self, question: Question, deadline: Deadline) -> tuple[Access, list[Match]]:
-        """What the token opens, and the matches, best first.
+    async def scan(self, question: Question, deadline: Deadline) -> tuple[Access, Recognition]:
+        """What the token opens, and the matches.
 
         Errors, the first that applies: TOKEN_*, IMAGE_MISSING, then what the decoder refuses,
         SCAN_QUOTA_EXCEEDED, IMAGE_NO_DETAILS; SERVER_BUSY at any time.
@@ -122,12 +121,12 @@ class Scanner:
             named = await self._tokens.named_tags(access.collection, question.tags, deadline)
         loaded = await self._collections.ready(access.collection, access.sequence, deadline)
         options = RecognizeOptions(limit=question.limit, min_score=question.min_score, multi=question.multi)
-        matches, spent_ms = await self._pool.run(
+        recognition = await self._pool.run(
             self._recognize, loaded, gray, options, access.tags or None, named, deadline=deadline
         )
-        for stage, milliseconds in spent_ms.items():
+        for stage, milliseconds in recognition.stage_ms.items():
             self._metrics.observe(stage, milliseconds / 1000)
-        return access, matches
+        return access, recognition
 
     def _decode(self, image: bytes) -> NDArray[np.uint8]:
         """In a worker thread: the gray picture, long side at most 640."""
@@ -142,21 +141,14 @@ class Scanner:
         gray: NDArray[np.uint8],
         options: RecognizeOptions,
         *tags: Sequence[str] | None,
-    ) -> tuple[list[Match], dict[str, float]]:
-        """In a worker thread: the matches, and the milliseconds of each stage."""
-        started = time.perf_counter()
+    ) -> Recognition:
+        """In a worker thread."""
         try:
             described = features.describe(gray, limit=features.QUERY_FEATURES)
         except features.NoDetails:
             raise errors.BadRequest("Image has no details", code="IMAGE_NO_DETAILS") from None
         options = msgspec.structs.replace(options, allow=loaded.allowed(*tags))
-        found = time.perf_counter()
-        matches = self._recognizer.run(loaded.replica, described, options)
-        if matches:
-            return matches, matches[0].stage_ms
-        # Nothing found carries no times of its own.
-        stage_ms = {"feat": (found - started) * 1e3, "ann": (time.perf_counter() - found) * 1e3, "gv": 0.0}
-        return matches, stage_ms
+        return self._recognizer.run(loaded.replica, described, options)
 
     async def _count(self, access: Access) -> None:
         try:
@@ -179,7 +171,7 @@ def picture(data: bytes) -> bytes:
         data = uri[2]
         if b"%" in data:
             data = unquote_to_bytes(data)
-    elif not BASE64.fullmatch(data):
+    elif not BASE64.fullmatch(data.rstrip()):
         return data
     # An unescaped plus in a urlencoded form arrives as a space.
     text = data.strip().translate(None, b"\r\n\t").translate(bytes.maketrans(b" -_", b"++/")).rstrip(b"=")

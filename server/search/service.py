@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
+from server.data_folder import DataFolder
 from server.search import routes, schema
 from server.search.answers import Answers
 from server.search.catalog import Catalog, Quotas
@@ -16,6 +17,7 @@ from server.search.pictures import Pictures
 from server.search.recognize import Recognizer
 from server.search.scan import Scanner
 from server.search.tokens import Tags, Tokens
+from server.search.upkeep import Upkeep
 from server.search.upload import Examiner
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ class ImageSearch:
         disposal = Disposal(database, blobs, jobs)
         tokens = Tokens(database)
         self._metrics = metrics
-        self.collections = Collections(database, follower, pool)
+        self.upkeep = Upkeep(DataFolder(settings.data_dir).snapshots)
+        self.collections = Collections(database, follower, pool, self.upkeep)
         self.job_kinds: tuple[JobKind, ...] = (disposal.kind,)
         self.router: Router = routes.router(
             keys=keys,

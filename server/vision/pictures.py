@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from server import errors, forms
+from server.disconnect import watch_disconnect
 from server.errors import AisleError
 from server.vision import schema
 
@@ -60,7 +61,7 @@ class Pictures:
 
     async def _fetched(self, request: Request[Any, Any, Any], deadline: Deadline) -> list[bytes | AisleError]:
         body = await forms.read_body(request, self._limits.json_bytes, deadline)
-        urls = schema.decode_urls(body).urls
+        urls = forms.decode_json(body, schema.URLS).urls
         self._count(len(urls), self._limits.urls_per_request)
         turns = asyncio.Semaphore(FETCHES_AT_ONCE)
 
@@ -74,7 +75,10 @@ class Pictures:
                     return fault
                 return fetched.data
 
-        return list(await asyncio.gather(*map(fetch, urls)))
+        async def fetch_all() -> list[bytes | AisleError]:
+            return list(await asyncio.gather(*map(fetch, urls)))
+
+        return await watch_disconnect(request.receive, fetch_all())
 
     def _count(self, count: int, limit: int | None = None) -> None:
         most = self._most if limit is None else min(limit, self._most)

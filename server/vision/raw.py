@@ -6,13 +6,12 @@ answers, goes on to the route, which would answer these requests alike, for more
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 from server import errors
-from server.disconnect import ClientGone
+from server.disconnect import ClientGone, watch_disconnect
 from server.vision import answers
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from server.deadline import Deadline
     from server.pipeline import Pipeline
 
-T = TypeVar("T")
 # Lets a request in by its Authorization header, or raises.
 Admit = Callable[[str | None, "Deadline"], Awaitable[None]]
 
@@ -47,10 +45,10 @@ class RawEmbed:
         state: dict[str, Any] = scope["state"]
         deadline: Deadline = state["deadline"]
         await self._admit(headers.get(b"authorization", b"").decode("latin-1"), deadline)
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         spec = self._pipeline.network("embed", query.get("model"))
         body = await self._read(receive, headers)
-        rows = await _while_connected(receive, self._pipeline.embed([body], spec.name, deadline))
+        rows = await watch_disconnect(receive, self._pipeline.embed([body], spec.name, deadline))
         data = answers.octets(rows)
         kinds = [(b"content-type", OCTETS), (b"content-length", str(len(data)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": kinds})
@@ -65,7 +63,7 @@ class RawEmbed:
         while more and size <= self._max_bytes:
             message = cast(dict[str, Any], await receive())
             if message["type"] == "http.disconnect":
-                raise errors.BadRequest("The body ended early")
+                raise ClientGone
             pieces.append(message.get("body", b""))
             more = message.get("more_body", False)
             size = max(size, sum(map(len, pieces)))
@@ -75,33 +73,3 @@ class RawEmbed:
                 details={"limit": self._max_bytes},
             )
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def _while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The work's result; cancelled, and `ClientGone` raised, when the client leaves first.
-
-    Unlike `disconnect.watch_disconnect` the work stays in this task, which saves two switches of tasks.
-    """
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    before, has_left = task.cancelling(), False
-
-    def leave(_: object) -> None:
-        nonlocal has_left
-        has_left = True
-        task.cancel()
-
-    # A body that was read completely is followed by nothing but the news that the client is gone.
-    gone = asyncio.ensure_future(cast("Awaitable[object]", receive()))
-    gone.add_done_callback(leave)
-    try:
-        result = await work
-        if has_left:
-            await asyncio.sleep(0)  # where the cancellation that is on its way arrives
-        return result
-    except asyncio.CancelledError:
-        if not has_left or task.uncancel() > before:
-            raise
-        raise ClientGone from None
-    finally:
-        gone.remove_done_callback(leave)
-        gone.cancel()

@@ -104,7 +104,7 @@ async def _each(
 ) -> list[T | AisleError]:
     """Runs the pictures that came, each answer in the place of its picture; stops when the client leaves."""
     good = [data for data in sent if isinstance(data, bytes)]
-    found = iter(await watch_disconnect(request, run(good)) if good else ())
+    found = iter(await watch_disconnect(request.receive, run(good)) if good else ())
     return [data if isinstance(data, AisleError) else next(found) for data in sent]
 
 

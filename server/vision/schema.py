@@ -88,4 +88,4 @@ class Detections(Struct, frozen=True, kw_only=True):
 
 
 encode = msgspec.json.Encoder().encode
-decode_urls = msgspec.json.Decoder(Urls).decode
+URLS = msgspec.json.Decoder(Urls)

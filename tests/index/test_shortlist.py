@@ -138,6 +138,27 @@ def test_a_change_is_seen_by_the_next_search(few: Images, features: Features) ->
         index.descriptors(4)
 
 
+def test_many_images_at_once_are_as_one_by_one(many: Images, features: Features) -> None:
+    at_once, one_by_one = ImageIndex(), ImageIndex()
+    numbers = [*many, 5]  # the last of a number counts
+    images = [*many.values(), features.image(300)]
+    at_once.add_many(numbers, images)
+    for number, rows in zip(numbers, images, strict=True):
+        one_by_one.add(number, rows)
+    for number in (0, 5, 104):
+        query = features.photo(images[numbers.index(number)])
+        for got, wanted in zip(at_once.vote(query, 30), one_by_one.vote(query, 30), strict=True):
+            assert np.array_equal(got, wanted)
+    assert np.array_equal(at_once.descriptors(5), images[-1])
+    before = at_once.contents()
+    with pytest.raises(ValueError, match="1 numbers for 2"):
+        at_once.add_many([1], images[:2])
+    with pytest.raises(ValueError, match="uint8"):
+        at_once.add_many([1, 2], [images[1], np.zeros((2, 127), np.float32)])
+    at_once.add_many([], [])
+    assert at_once.contents()[0] is before[0]
+
+
 def test_changes_hold_in_finished_blocks_before_and_after_compaction(
     many: Images, features: Features
 ) -> None:

@@ -69,9 +69,16 @@ def test_a_store_comes_back_as_it_was(store: Store, tmp_path: Path) -> None:
     assert len(loaded) == 800 and 0 not in loaded
 
 
+def named(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
 def test_an_image_index_comes_back_as_it_was(images: ImageIndex, tmp_path: Path) -> None:
-    snapshot.save_images(images, tmp_path, 7)
-    loaded, sequence = snapshot.load_images(tmp_path)
+    gone, *named = images.contents()[0].numbers.tolist()
+    names = {number: bytes([number + 1]) * 16 for number in named}
+    snapshot.save_images(images, tmp_path, 7, names.get)
+    loaded, restored, sequence = snapshot.load_images(tmp_path)
+    assert restored == {gone: None, **names}
     assert sequence == 7 and len(loaded) == len(images) == 7
     query = images.descriptors(2)
     before, after = images.vote(query, 7), loaded.vote(query, 7)
@@ -90,7 +97,7 @@ def test_empty_indexes_come_back_empty(empty: bool, tmp_path: Path) -> None:
         images.add(1, np.zeros((3, 128), np.uint8))
         images.remove(1)
     snapshot.save(store, tmp_path / "a", 0)
-    snapshot.save_images(images, tmp_path / "b", 0)
+    snapshot.save_images(images, tmp_path / "b", 0, named)
     assert len(load(tmp_path / "a")[0]) == 0
     assert len(snapshot.load_images(tmp_path / "b")[0]) == 0
 
@@ -146,7 +153,7 @@ def test_any_damaged_file_is_refused_by_name(
     if kind == "store":
         save, read = lambda folder: snapshot.save(store, folder, 5), load
     else:
-        save, read = lambda folder: snapshot.save_images(images, folder, 5), snapshot.load_images
+        save, read = lambda folder: snapshot.save_images(images, folder, 5, named), snapshot.load_images
     version = save(tmp_path / "whole")
     read(tmp_path / "whole")
     count = 0

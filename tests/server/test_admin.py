@@ -170,3 +170,16 @@ async def test_jobs_are_counted_by_kind_and_state(client: ClientFactory, admin: 
         answer = await http.get("/admin/v1/jobs", headers=admin)
     (job,) = answer.json()["jobs"]
     assert (job["kind"], job["status"], job["count"]) == ("nobody.does.this", "queued", 1)
+
+
+async def test_a_null_character_is_a_bad_request_wherever_it_stands(
+    client: ClientFactory, admin: Admin
+) -> None:
+    async with client() as http:
+        for method, path, body in (
+            ("DELETE", "/admin/v1/keys/%00", None),
+            ("PATCH", "/admin/v1/tenants/%00", {}),
+            ("POST", "/admin/v1/keys", {"product": "search", "name": "a\x00b", "scopes": ["read"]}),
+        ):
+            answer = await http.request(method, path, json=body, headers=admin)
+            assert answer.status_code in (400, 404), answer.text

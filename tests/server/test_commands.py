@@ -9,7 +9,7 @@ import pytest
 
 from tests.server_process import ROOT
 
-COMMANDS = ("serve", "worker", "demo", "check", "migrate", "import", "export", "key", "models")
+COMMANDS = ("serve", "worker", "demo", "check", "migrate", "import", "export", "key", "models", "index")
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -72,3 +72,14 @@ def test_an_unknown_kind_to_import_names_the_known_ones(tmp_path: Path, database
     environment = {"AISLE_DATA_DIR": str(tmp_path / "data"), "AISLE_DATABASE_URL": database_url}
     done = command("import", "unheard-of", str(file), **environment)
     assert done.returncode != 0 and "known kinds" in done.stderr
+
+
+def test_snapshots_are_built_and_verified(tmp_path: Path, database_url: str) -> None:
+    environment = {"AISLE_DATA_DIR": str(tmp_path / "data"), "AISLE_DATABASE_URL": database_url}
+    built = command("index", "build", **environment)
+    assert built.returncode == 0, built.stderr
+    assert command("index", "verify", **environment).returncode == 0
+    damaged = tmp_path / "data" / "snapshots" / "search-0123"
+    damaged.mkdir(parents=True)
+    verified = command("index", "verify", **environment)
+    assert verified.returncode == 1 and verified.stdout.startswith("0123: refused: no snapshot")

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from server import errors, forms
 from server.deadline import Deadline
+from server.disconnect import ClientGone
 from server.forms import Part
+from server.vision.schema import URLS
 from tests.server.asgi_request import request_of
 
 LIMIT = 10_000
@@ -143,11 +145,31 @@ async def test_the_limit_holds_while_reading() -> None:
         await forms.read_body(request_of(b"12345", b"67890", b"1"), 10)
 
 
-async def test_a_client_that_leaves_in_the_middle_is_a_bad_request() -> None:
-    with pytest.raises(errors.BadRequest):
+async def test_a_client_that_leaves_in_the_middle_is_gone() -> None:
+    with pytest.raises(ClientGone):
         await forms.read_body(request_of(b"1", ends=False), 10)
 
 
 async def test_a_client_that_is_too_slow_is_late() -> None:
     with pytest.raises(errors.DeadlineExceeded):
         await forms.read_body(request_of(b"1"), 10, Deadline.after(-1))
+
+
+async def test_a_long_urlencoded_body_is_read_as_a_short_one() -> None:
+    long = b"a=%41" + b"x" * forms.LONG_BODY_BYTES + b"&b=2"
+    kind = "application/x-www-form-urlencoded"
+    form = await forms.read_form(request_of(long, content_type=kind), 2 * len(long))
+    assert form.text("b") == "2" and (form.text("a") or "").startswith("Ax")
+    with pytest.raises(errors.BodyTooLarge, match="1 fields"):
+        await forms.read_form(request_of(long, content_type=kind), 2 * len(long), max_parts=1)
+
+
+async def test_text_is_cut_where_a_limit_is_given_and_pictures_are_not() -> None:
+    form = await read(multipart("x", (field("tags"), b"abcdef")), max_text_bytes=3)
+    assert form.text("tags") == "abc" and form.fields["tags"].data == b"abcdef"
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"urls": ["\xff"]}', b"[" * 100_000, b'{"urls": [1]}', b'"\\ud800'])
+def test_json_that_cannot_be_read_is_a_bad_request(body: bytes) -> None:
+    with pytest.raises(errors.BadRequest, match="Malformed JSON body"):
+        forms.decode_json(body, URLS)

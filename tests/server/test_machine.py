@@ -28,7 +28,11 @@ def test_what_was_left_open_is_settled(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(machine, "is_writable", lambda _: True)
     environ: dict[str, str] = {}
     machine.prepare(environ, tmp_path)
-    assert environ == {"OPENBLAS_CORETYPE": "SkylakeX", "OPENBLAS_NUM_THREADS": "1"}
+    assert environ == {
+        "OPENBLAS_CORETYPE": "SkylakeX",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OPENCV_FOR_THREADS_NUM": "1",
+    }
 
 
 def test_compiled_kernels_go_to_the_data_folder_when_the_source_is_read_only(

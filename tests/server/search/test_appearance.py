@@ -38,7 +38,7 @@ def replica() -> Replica:
 def test_what_shares_only_lettering_with_the_pack_in_the_photo_is_not_reported(
     replica: Replica, photo: str, shown: set[str]
 ) -> None:
-    found = Recognizer().run(replica, described(photo), RecognizeOptions())
+    found = Recognizer().run(replica, described(photo), RecognizeOptions()).matches
     assert {match.item_id for match in found} == shown
 
 

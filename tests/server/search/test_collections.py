@@ -7,7 +7,11 @@ import pytest
 
 from server import errors
 from server.deadline import Deadline
+from server.search import upkeep
+from server.search.catalog import Row
 from server.search.collections import ItemState, Loaded
+from server.search.features import Described
+from server.search.pictures import unpacked
 from tests.server.search import pictures
 from tests.server.search.conftest import StartWorker
 from tests.server.search.worker import Tenant, Worker, eventually
@@ -65,6 +69,75 @@ async def test_a_new_worker_loads_what_is_there_before_it_is_ready(start_worker:
         assert collection["uuid"] in second.search.collections
         assert len(second.search.collections) == 1
         assert await tenant.at(second).found(token, ONE) == [item["uuid"]]
+
+
+async def test_a_start_from_a_snapshot_sees_what_changed_since(
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start_worker() as first:
+        tenant = await first.tenant()
+        collection, token = await tenant.shelf()
+        kept, _ = await tenant.reference(collection, 1)
+        replaced, image = await tenant.reference(collection, 2)
+        removed, _ = await tenant.reference(collection, 3)
+        await tenant.found(token, ONE)
+        assert await first.search.collections.save() == {collection["uuid"]: True}
+        await tenant.ask(
+            "PUT", f"image/{image['uuid']}/", files={"file": pictures.jpeg(pictures.print_of(4))}
+        )
+        await tenant.ask("DELETE", f"item/{removed['uuid']}/")
+        added, _ = await tenant.reference(collection, 5)
+    read: list[int] = []
+
+    def counted(row: Row) -> Described:
+        read.append(len(row["descriptors"]))
+        return unpacked(row)
+
+    monkeypatch.setattr("server.search.collections.unpacked", counted)
+    async with start_worker() as second:
+        at = tenant.at(second)
+        wanted = {1: [kept], 2: [], 3: [], 4: [replaced], 5: [added]}
+        for seed, items in wanted.items():
+            found = await at.found(token, pictures.jpeg(pictures.print_of(seed)))
+            assert found == [item["uuid"] for item in items]
+        # Descriptors come from the database for the two images that changed, and for no other.
+        assert sorted(size > 0 for size in read) == [False, True, True]
+
+
+async def test_a_damaged_snapshot_or_one_of_a_newer_database_is_not_used(start_worker: StartWorker) -> None:
+    async with start_worker() as first:
+        tenant = await first.tenant()
+        collection, token = await tenant.shelf()
+        item, _ = await tenant.reference(collection, 1)
+        await tenant.found(token, ONE)
+        await first.search.collections.save()
+        folder = first.search.upkeep.folder(collection["uuid"])
+        assert first.search.upkeep.check() == {collection["uuid"]: "1 images"}
+        replica = first.search.collections._loaded[collection["uuid"]].replica
+    for spoil in ("newer", "damaged"):
+        if spoil == "newer":
+            replica.save(folder, 1000)
+        else:
+            next(folder.glob("*/names")).write_bytes(b"")
+        async with start_worker() as second:
+            assert await tenant.at(second).found(token, ONE) == [item["uuid"]]
+            refused = second.search.upkeep.check()[collection["uuid"]].startswith("refused: names")
+            assert refused == (spoil == "damaged")
+
+
+async def test_many_changes_make_a_snapshot_by_themselves(
+    start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "MIN_IMAGES_BEHIND", 2)
+    async with start_worker() as worker:
+        tenant = await worker.tenant()
+        collection, token = await tenant.shelf()
+        await tenant.reference(collection, 1)
+        await tenant.found(token, ONE)
+        await asyncio.sleep(0.5)
+        assert worker.search.upkeep.check() == {}
+        await tenant.reference(collection, 2)
+        await eventually(lambda: worker.search.upkeep.check() == {collection["uuid"]: "2 images"})
 
 
 async def test_a_worker_follows_without_being_asked(start_worker: StartWorker) -> None:

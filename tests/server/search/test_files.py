@@ -94,7 +94,9 @@ async def test_custom_data_is_public_plain_text(tenant: Tenant) -> None:
     assert shown.headers["content-type"].startswith("text/plain")
     assert shown.headers["access-control-allow-origin"] == "*"
     known = {"If-None-Match": shown.headers["etag"]}
-    assert (await tenant.http.get(url, headers=known)).status_code == 304
+    unchanged = await tenant.http.get(url, headers=known)
+    assert unchanged.status_code == 304
+    assert unchanged.headers["cache-control"] == shown.headers["cache-control"] == "no-cache"
     await tenant.ask("PUT", f"item/{item['uuid']}/", json={"custom": "new"})
     assert (await tenant.http.get(url, headers=known)).text == "new"
 

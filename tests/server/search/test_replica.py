@@ -1,6 +1,7 @@
 import threading
 
 import numpy as np
+import pytest
 
 from server.search.replica import Replica
 from tests.server.search.scenery import described, image, item, replica_of
@@ -65,19 +66,25 @@ def test_only_allowed_and_visible_items_are_listed() -> None:
     assert images_listed(replica, 1)[0] == image(1)
 
 
-def test_revision_grows_with_every_change_only() -> None:
-    replica = Replica()
-    seen = [replica.revision]
-    replica.add_image(image(1), item(1), described(1))
-    seen.append(replica.revision)
-    replica.set_hidden([item(1)])
-    seen.append(replica.revision)
-    replica.remove_image(image(1))
-    seen.append(replica.revision)
-    assert seen == sorted(set(seen))
-    replica.remove_image(image(1))
-    images_listed(replica, 1)
-    assert replica.revision == seen[-1]
+def test_several_pictures_are_added_all_or_none() -> None:
+    replica = replica_of([1])
+    broken = described(3)._replace(
+        features=described(3).features._replace(descriptors=np.zeros((2, 7), np.uint8))
+    )
+    with pytest.raises(ValueError, match="descriptors"):
+        replica.add_images([(image(2), item(2), described(2)), (image(1), item(1), broken)])
+    assert images_listed(replica, 1) == [image(1)] and len(replica) == 1
+    replica.add_images(
+        [
+            (image(2), item(2), described(2)),
+            (image(1), item(1), described(3)),
+            (image(2), item(4), described(4)),
+        ]
+    )
+    assert len(replica) == 2
+    assert images_listed(replica, 3)[0] == image(1) and images_listed(replica, 4)[0] == image(2)
+    assert [entry.image_id for entry in replica.of_items([item(4), item(1)])] == [image(1), image(2)]
+    assert replica.of_items([item(2)]) == []
 
 
 def test_an_empty_replica_lists_nothing() -> None:

@@ -121,7 +121,7 @@ async def start(
     wrap: Callable[[ImageSearch], None] | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker with the middleware of the real server around it."""
-    settings = Settings(limits=limits or Limits(), public_url=public_url)
+    settings = Settings(limits=limits or Limits(), public_url=public_url, data_dir=folder.parent)
     database, metrics, health = Database(database_url, connections=5), Metrics(), Health()
     keys, blobs, follower = Keys(database), Blobs.at(None, folder), Follower(database, poll_s=0.2)
     pool, jobs = WorkPool(queue_limit=settings.limits.work_queue), Jobs(database, metrics)
