@@ -17,7 +17,17 @@ from pathlib import Path
 from server import machine
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-PARTS = ("pixels", "features", "networks", "recall", "recognition", "whole_job", "search_load", "start")
+PARTS = (
+    "pixels",
+    "features",
+    "networks",
+    "recall",
+    "recognition",
+    "recognition_speed",
+    "whole_job",
+    "search_load",
+    "start",
+)
 LIBRARIES = (
     "numpy",
     "numba",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import click
@@ -20,6 +20,8 @@ from server.postgres import Postgres
 from server.settings import Settings
 
 CHUNK_BYTES = 2**18
+# How often the worker looks whether jobs still run.
+WATCH_S = 5.0
 
 
 @asynccontextmanager
@@ -48,15 +50,21 @@ async def reachable(settings: Settings, *, migrated: bool = True) -> AsyncIterat
 
 
 async def work(settings: Settings) -> int:
-    """Run background jobs until told to stop."""
+    """Run background jobs until told to stop; 1 when they ended by themselves."""
     logs.configure(settings.log_level)
     from server.app import create_app
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with reachable(settings) as found, create_app(found).lifespan():
-        await stop.wait()
+    async with reachable(settings) as found:
+        app = create_app(found)
+        async with app.lifespan():
+            while not stop.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), WATCH_S)
+                if not app.jobs.is_alive:
+                    return 1
     return 0
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from server.settings import Settings
 
@@ -27,8 +29,11 @@ def main(settings: Settings, environment: Mapping[str, str]) -> int:
 
 
 async def _run(settings: Settings, environment: Mapping[str, str]) -> int:
+    if settings.port == 0:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            settings = msgspec.structs.replace(settings, port=probe.getsockname()[1])
     # What the demo prints must not drown in the access log.
-    quiet = {"AISLE_LOG_LEVEL": "warning", **environment}
+    quiet = {"AISLE_LOG_LEVEL": "warning", **environment, "AISLE_PORT": str(settings.port)}
     server = await asyncio.create_subprocess_exec(sys.executable, "-m", "server", "serve", env=quiet)
     loop = asyncio.get_running_loop()
     # The server drains, and we leave when it has. A terminal sends Ctrl-C to both of us.

@@ -81,6 +81,7 @@ class Jobs:
         self._kinds: dict[str, JobKind] = {}
         self._task: asyncio.Task[None] | None = None
         self._manager: QueueManager | None = None
+        self._is_closing = False
 
     @property
     def is_alive(self) -> bool:
@@ -131,6 +132,7 @@ class Jobs:
 
     async def close(self) -> None:
         """Take no more jobs; those that run get a moment, then are left to be taken over."""
+        self._is_closing = True
         if self._task is None:
             return
         if self._manager is not None:
@@ -147,7 +149,10 @@ class Jobs:
             began_s = monotonic()
             try:
                 await self._serve()
-                return
+                if self._is_closing:
+                    return
+                # The library ends so when its listener lost the connection.
+                logger.warning("jobs ended, starting again")
             except (asyncpg.PostgresError, *db.LOST, OSError) as fault:
                 logger.warning("jobs stopped, starting again", extra={"reason": repr(fault)})
             except Exception:

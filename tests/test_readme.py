@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from server.__main__ import main
 from tests.server_process import ROOT, ServerProcess
 
 README = (ROOT / "README.md").read_text()
@@ -69,6 +70,11 @@ def test_every_variable_of_the_table_is_read_by_the_settings() -> None:
     settings = (ROOT / "server" / "settings.py").read_text()
     for name in re.findall(r"`(AISLE_\w+)`", README):
         assert f'"{name}"' in settings, name
+
+
+def test_every_command_the_readme_names_exists() -> None:
+    listed = re.search(r"lists the commands: `([a-z ]+)`", README)
+    assert listed is not None and set(listed[1].split()) <= set(main.commands)
 
 
 def test_every_file_the_readme_names_exists() -> None:
