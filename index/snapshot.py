@@ -19,11 +19,17 @@ from index.segment import Part, Segment
 from index.shortlist import ImageIndex
 from index.store import Planner, Store
 
-__all__ = ["SnapshotRejected", "load", "load_images", "save", "save_images"]
+__all__ = ["SnapshotRejected", "load", "load_images", "newest", "save", "save_images"]
 
 EMBEDDINGS = "embeddings"
 IMAGES = "images"
 NO_NAME = bytes(16)
+
+
+def newest(folder: Path) -> int:
+    """Change sequence of the newest snapshot, by its name alone; -1 when there is none."""
+    found = archive.versions(folder)
+    return int(found[-1].name.split("-")[0]) if found else -1
 
 
 def save(store: Store, folder: Path, sequence: int) -> Path:

@@ -168,16 +168,6 @@ async def save_index(settings: Settings, *, anew: bool) -> int:
     return 0 if all(written.values()) else 1
 
 
-def verify_index(settings: Settings) -> int:
-    """Read every snapshot whole and say what is in it; 1 when one would be refused."""
-    from server.search.upkeep import Upkeep
-
-    found = Upkeep(DataFolder(settings.data_dir).snapshots).check()
-    for collection, what in found.items():
-        click.echo(f"{collection}: {what}")
-    return 1 if any(what.startswith("refused") for what in found.values()) else 0
-
-
 @asynccontextmanager
 async def _keys(settings: Settings) -> AsyncIterator[Keys]:
     async with reachable(settings) as found:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from index import snapshot
 from index.snapshot import SnapshotRejected
 from server.search.replica import Replica
 
@@ -49,7 +50,7 @@ class Upkeep:
             return None
 
     async def look_after(self, collection: str, replica: Replica, sequence: int, behind: int) -> bool:
-        """Compact if that is due, and write a snapshot if that pays; whether one was written.
+        """Compact if that is due, and write a snapshot if that pays; whether there is one of `sequence` now.
 
         behind: Images that changed since the newest snapshot.
         """
@@ -76,11 +77,11 @@ class Upkeep:
             shutil.rmtree(folder, ignore_errors=True)
 
     def save(self, collection: str, replica: Replica, sequence: int) -> bool:
-        """Write a snapshot; False when another process is writing one, or the disk refuses."""
+        """Write a snapshot unless another worker has; False when one is writing, or the disk refuses."""
         folder = self.folder(collection)
         try:
             with _alone(folder) as is_alone:
-                if is_alone:
+                if is_alone and snapshot.newest(folder) < sequence:
                     replica.save(folder, sequence)
                 return is_alone
         except OSError as fault:

@@ -79,6 +79,7 @@ def test_an_image_index_comes_back_as_it_was(images: ImageIndex, tmp_path: Path)
     snapshot.save_images(images, tmp_path, 7, names.get)
     loaded, restored, sequence = snapshot.load_images(tmp_path)
     assert restored == {gone: None, **names}
+    assert (snapshot.newest(tmp_path), snapshot.newest(tmp_path / "nowhere")) == (7, -1)
     assert sequence == 7 and len(loaded) == len(images) == 7
     query = images.descriptors(2)
     before, after = images.vote(query, 7), loaded.vote(query, 7)

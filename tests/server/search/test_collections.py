@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from index import snapshot
 from server import errors
 from server.deadline import Deadline
 from server.search import upkeep
@@ -117,6 +118,8 @@ async def test_a_damaged_snapshot_or_one_of_a_newer_database_is_not_used(start_w
     for spoil in ("newer", "damaged"):
         if spoil == "newer":
             replica.save(folder, 1000)
+            assert first.search.upkeep.save(collection["uuid"], replica, 999)  # there is a newer one
+            assert snapshot.newest(folder) == 1000
         else:
             next(folder.glob("*/names")).write_bytes(b"")
         async with start_worker() as second:
