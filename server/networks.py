@@ -25,7 +25,7 @@ class GpuMissing(RuntimeError):
 
 
 class Networks:
-    """Every network of the manifest that looks at pictures and is installed; empty until opened."""
+    """Every network of the manifest that is installed; empty until opened."""
 
     def __init__(self, settings: Settings, pool: WorkPool, metrics: Metrics) -> None:
         self.manifest = manifest.load(settings.manifest)
@@ -42,8 +42,7 @@ class Networks:
     async def open(self) -> None:
         """Load and warm them one after the other; raises what a network that cannot be used raises."""
         for spec in self.manifest.networks:
-            # Networks that read tokens are loaded by what asks them: there is no queue of pictures for them.
-            if spec.task == "text" or not self._installed.is_here(spec):
+            if not self._installed.is_here(spec):
                 continue
             network = await asyncio.to_thread(
                 load,

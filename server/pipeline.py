@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A crowded shelf has some 150 products, and a picture of many shelves several times that.
-MAX_DETECTIONS = 1000
+# Boxes of one object overlap by more than this share; two products of a shelf overlap by less.
+SAME_OBJECT_IOU = 0.5
+MAX_DETECTIONS = 300
 
 
 class Serving(NamedTuple):
@@ -75,20 +76,15 @@ class Pipeline:
         self._limits = limits
 
     def network(self, task: Task, name: str | None = None) -> NetworkSpec:
-        """The loaded network of that name, the most wanted one for the purpose of that name, or for `task`.
+        """The loaded network of that name, or the most wanted one that does `task`.
 
         `NotFound` for a name that the manifest lacks or that does something else, `NetworkUnavailable` for
         one that is not installed.
         """
-        wanted = self.manifest.preferred(task) if name is None else self.manifest.suited(name)
-        if name is None or wanted:
-            able = [spec for spec in wanted if spec.task == task]
-            if wanted and not able:
-                raise errors.NotFound(f"Networks for {name!r} cannot {task}")
-            found = next((spec for spec in able if spec.name in self.servings), None)
+        if name is None:
+            found = next((spec for spec in self.manifest.preferred(task) if spec.name in self.servings), None)
             if found is None:
-                purpose = task if name is None else f"{task} for {name!r}"
-                raise errors.NetworkUnavailable(f"No network that can {purpose} is installed")
+                raise errors.NetworkUnavailable(f"No network that can {task} is installed")
             return found
         spec = self.manifest.find(name)
         if spec is None or spec.task != task:
@@ -112,11 +108,11 @@ class Pipeline:
         self, images: Sequence[bytes], name: str, threshold: float, deadline: Deadline
     ) -> list[list[Detection] | AisleError]:
         """The objects with a score of at least `threshold`, best first, per picture; errors as in `embed`."""
-        spec = self.servings[name].network.spec
+        labels = self.servings[name].network.spec.labels
         pictures = await self._run(images, name, deadline)
         with self._metrics.stage("postprocess"):
             return await self._pool.run(
-                lambda: [picture.detections(spec, threshold) for picture in pictures], deadline=deadline
+                lambda: [picture.detections(labels, threshold) for picture in pictures], deadline=deadline
             )
 
     async def _run(self, images: Sequence[bytes], name: str, deadline: Deadline) -> list[_Picture]:
@@ -174,39 +170,23 @@ class _Picture:
         found = decode.header(self._data, self._limits)
         self.gated_s = perf_counter()
         pixels = decode.rgb(self._data, self._limits, cover=_cover(found, wanted))
-        self._size = found.width, found.height
+        self._height, self._width = pixels.shape[:2]
         self._placement = resize.into_slot(
-            pixels,
-            slot,
-            geometry=wanted.geometry,
-            mean=wanted.mean,
-            std=wanted.std,
-            fill=wanted.fill,
-            kind=wanted.filter,
-            original=self._size,
+            pixels, slot, geometry=wanted.geometry, mean=wanted.mean, std=wanted.std
         )
         self.prepared_s = perf_counter()
 
-    def detections(self, spec: NetworkSpec, threshold: float) -> list[Detection] | AisleError:
-        """The network's raw output (4 + labels, N) as objects, best first; boxes go back through the resize.
-
-        In the order of contract robotoff 5: fractions of the picture, cut at its edges, then suppression.
-        What lies in the padding alone has no area then and is dropped.
-        """
+    def detections(self, labels: Sequence[str], threshold: float) -> list[Detection] | AisleError:
+        """The network's raw output (4 + labels, N) as objects; boxes go back through the resize."""
         if isinstance(self.outcome, AisleError):
             return self.outcome
         found, scores, kinds = boxes.yolo_decode(self.outcome, threshold)
-        width, height = self._size
-        placed = boxes.unletterbox(found, self._placement, width, height)
-        placed /= np.array([width, height, width, height], np.float32)
-        inside = np.flatnonzero((placed[:, 2] > placed[:, 0]) & (placed[:, 3] > placed[:, 1]))
-        placed, scores, kinds = placed[inside], scores[inside], kinds[inside]
-        keep = boxes.nms(placed, scores, spec.same_object_iou)[:MAX_DETECTIONS]
+        keep = boxes.nms(found, scores, SAME_OBJECT_IOU)[:MAX_DETECTIONS]
+        width, height = self._width, self._height
+        placed = boxes.unletterbox(found[keep], self._placement, width, height)
         return [
-            Detection(spec.labels[kind], float(score), (y0, x0, y1, x1))
-            for (x0, y0, x1, y1), score, kind in zip(
-                placed[keep].tolist(), scores[keep], kinds[keep], strict=True
-            )
+            Detection(labels[kind], float(score), (y0 / height, x0 / width, y1 / height, x1 / width))
+            for (x0, y0, x1, y1), score, kind in zip(placed.tolist(), scores[keep], kinds[keep], strict=True)
         ]
 
 
