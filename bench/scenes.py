@@ -21,6 +21,8 @@ REFERENCE_LONG_SIDE = 512
 SCENE_SIZE = (480, 640)
 # Classes of the grocery set; the rest is vegetables.
 FRUIT = range(28)
+# Behind this cucumber lies the very heap of a reference, 06_Banana_015, from the same moment: a true match.
+SHOWS_A_REFERENCE = "63_Cucumber_025"
 PACKAGES = range(28, 59)
 
 Pixels = NDArray[np.uint8]
@@ -138,7 +140,8 @@ def grounds(count: int = 80, seed: int = 7) -> list[Pixels]:
 def negatives(seed: int = 8) -> Iterator[tuple[str, Pixels]]:
     """At least 3,000 queries that show no reference, as kind and pixels."""
     # No fruit: two photos of one heap of apples are a match, not a negative.
-    photos = [path for path in (*_grocery("train"), *_grocery("val")) if _class(path) not in FRUIT]
+    files = (*_grocery("train"), *_grocery("val"))
+    photos = [path for path in files if _class(path) not in FRUIT and path.stem != SHOWS_A_REFERENCE]
     for path in photos:
         yield "photo", cv2.resize(read(path), (480, 480), interpolation=cv2.INTER_CUBIC)
     for pixels in grounds(100, seed):
