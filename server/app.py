@@ -94,6 +94,7 @@ class Application:
             metrics=self.metrics,
             envelopes=self.envelopes,
             cors=Cors(dict.fromkeys(self.search.prefixes, CROSS_ORIGIN)),
+            overridable=self.search.overridable,
         )
 
     @property

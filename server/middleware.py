@@ -57,8 +57,10 @@ class Middleware:
         metrics: Metrics,
         envelopes: Envelopes,
         cors: Cors,
+        overridable: tuple[str, ...] = (),
     ) -> None:
         self._inner = inner
+        self._overridable = overridable
         self._timeout_s = timeout_s
         self._parts = parts
         self._health = health
@@ -120,6 +122,8 @@ class Middleware:
         if exchange.method == "HEAD":
             # What GET would say, without the body.
             scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]
+        elif self._means_delete(exchange):
+            scope["method"] = "DELETE"  # type: ignore[typeddict-unknown-key]
         if endless:
             await self._inner(scope, receive, exchange.send)
             return
@@ -130,6 +134,13 @@ class Middleware:
             if clock.expired():
                 raise errors.DeadlineExceeded from late
             raise
+
+    def _means_delete(self, exchange: _Exchange) -> bool:
+        """Whether a POST comes from a client that can send no DELETE, where a product's contract allows that."""
+        if exchange.method != "POST" or b"x-http-method-override" not in exchange.headers:
+            return False
+        wanted = exchange.headers[b"x-http-method-override"].strip().upper()
+        return wanted == b"DELETE" and any(is_under(exchange.path, prefix) for prefix in self._overridable)
 
     def _allowed_s(self, headers: MutableMapping[bytes, bytes]) -> float:
         """The server's limit, or less where the client says so."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from models.network import usable_cores
 from server import errors
 
 if TYPE_CHECKING:
@@ -17,16 +17,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def cores() -> int:
-    """Cores this process may use, which is fewer than the machine has when it is pinned."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class WorkPool:
     """Runs plain functions off the event loop; refuses rather than queues without end."""
 
     def __init__(self, *, queue_limit: int, threads: int | None = None, name: str = "work") -> None:
-        self.threads = threads or cores()
+        self.threads = threads or usable_cores()
         self.queue_limit = queue_limit
         # Shared with the batchers, which fan the preparation of a batch out over it.
         self.executor = ThreadPoolExecutor(self.threads, thread_name_prefix=name)

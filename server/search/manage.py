@@ -86,7 +86,7 @@ def shown(answer: Managed) -> Response[Managed]:
     return Response(answer, headers=schema.NO_STORE)
 
 
-def updated(answer: Managed, request: Asked, payload: Body, style: Style) -> Response[Managed | None]:
+def updated(answer: Managed, request: Asked, payload: Body, style: Style) -> Response[Managed]:
     """The full object with 200, or with 202 for the client that takes only that for success.
 
     For files that client sends no name of its own, so every such update is answered this way.
@@ -94,13 +94,3 @@ def updated(answer: Managed, request: Asked, payload: Body, style: Style) -> Res
     agent = request.headers.get("user-agent", "")
     usual = 202 if payload.is_multipart or EXPECTS_ACCEPTED.match(agent) else 200
     return Response(answer, status_code=style.put_status or usual, headers=schema.NO_STORE)
-
-
-def deleted() -> Response[Any]:
-    """204 without a body."""
-    return Response(None, status_code=204, headers=schema.NO_STORE)
-
-
-def means_delete(request: Asked) -> bool:
-    """Whether a POST stands for a DELETE, from clients that can send no other method."""
-    return request.headers.get("x-http-method-override", "").strip().upper() == "DELETE"

@@ -57,11 +57,8 @@ async def update_collection(
     catalog: Given[Catalog],
     collections: Given[Collections],
     style: Given[Style],
-) -> Response[schema.Collection | None]:
+) -> Response[schema.Collection]:
     """Set name and offline where they are given."""
-    if manage.means_delete(request):
-        await removed(uuid, key, catalog, collections)
-        return manage.deleted()
     collection = manage.identifier(uuid, "collection")
     await catalog.collection(key.tenant, collection)
     fields = Fields(await payload.json())
@@ -76,11 +73,6 @@ async def delete_collection(
     uuid: FromPath[str], key: Given[Key], catalog: Given[Catalog], collections: Given[Collections]
 ) -> None:
     """Its tokens are invalid before the answer is sent."""
-    await removed(uuid, key, catalog, collections)
-
-
-async def removed(uuid: str, key: Key, catalog: Catalog, collections: Collections) -> None:
-    """Delete it."""
     collection = manage.identifier(uuid, "collection")
     await catalog.drop_collection(key.tenant, collection)
     collections.nudge(collection)

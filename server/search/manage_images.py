@@ -72,11 +72,8 @@ async def update_image(
     collections: Given[Collections],
     examiner: Given[Examiner],
     style: Given[Style],
-) -> Response[schema.Image | None]:
+) -> Response[schema.Image]:
     """Multipart `file` takes the place of the picture, the uuid stays; `name` alone renames it."""
-    if manage.means_delete(request):
-        await removed(uuid, key, pictures, collections)
-        return manage.deleted()
     image = manage.identifier(uuid, "image")
     row = await pictures.get(key.tenant, image)
     sent = Sent(await payload.form())
@@ -96,11 +93,6 @@ async def delete_image(
     uuid: FromPath[str], key: Given[Key], pictures: Given[Pictures], collections: Given[Collections]
 ) -> None:
     """No search that starts after the answer finds it."""
-    await removed(uuid, key, pictures, collections)
-
-
-async def removed(uuid: str, key: Key, pictures: Pictures, collections: Collections) -> None:
-    """Delete it."""
     collections.nudge(await pictures.drop(key.tenant, manage.identifier(uuid, "image")))
 
 

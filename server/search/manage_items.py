@@ -52,11 +52,8 @@ async def update_item(
     catalog: Given[Catalog],
     collections: Given[Collections],
     style: Given[Style],
-) -> Response[schema.Item | None]:
+) -> Response[schema.Item]:
     """Set what is given; null or empty clears url, content, tags and custom. The collection stays."""
-    if manage.means_delete(request):
-        await removed(uuid, key, catalog, collections)
-        return manage.deleted()
     item = manage.identifier(uuid, "item")
     collection = (await catalog.item(key.tenant, item))["collection"].hex
     fields = Fields(await payload.json())
@@ -73,11 +70,6 @@ async def delete_item(
     uuid: FromPath[str], key: Given[Key], catalog: Given[Catalog], collections: Given[Collections]
 ) -> None:
     """No search that starts after the answer finds it."""
-    await removed(uuid, key, catalog, collections)
-
-
-async def removed(uuid: str, key: Key, catalog: Catalog, collections: Collections) -> None:
-    """Delete it."""
     collections.nudge(await catalog.drop_item(key.tenant, manage.identifier(uuid, "item")))
 
 

@@ -44,11 +44,8 @@ async def update_tag(
     payload: Given[Body],
     tags: Given[Tags],
     style: Given[Style],
-) -> Response[schema.Tag | None]:
+) -> Response[schema.Tag]:
     """Set its name."""
-    if manage.means_delete(request):
-        await removed(uuid, key, tags)
-        return manage.deleted()
     tag = manage.identifier(uuid, "tag")
     before = await tags.get(key.tenant, tag)
     fields = Fields(await payload.json())
@@ -61,11 +58,6 @@ async def update_tag(
 @delete("/api/v0/tag/{uuid:str}", summary="Delete a tag")
 async def delete_tag(uuid: FromPath[str], key: Given[Key], tags: Given[Tags]) -> None:
     """It is taken off its items and tokens."""
-    await removed(uuid, key, tags)
-
-
-async def removed(uuid: str, key: Key, tags: Tags) -> None:
-    """Delete it."""
     await tags.drop(key.tenant, manage.identifier(uuid, "tag"))
 
 

@@ -48,11 +48,8 @@ async def update_token(
     payload: Given[Body],
     tokens: Given[Tokens],
     style: Given[Style],
-) -> Response[schema.Token | None]:
+) -> Response[schema.Token]:
     """Set its tags; nothing else of it can be changed here."""
-    if manage.means_delete(request):
-        await removed(token, key, tokens)
-        return manage.deleted()
     known = manage.identifier(token, "token")
     before = await tokens.get(key.tenant, known)
     fields = Fields(await payload.json())
@@ -65,11 +62,6 @@ async def update_token(
 @delete("/api/v0/token/{token:str}", summary="Revoke a token")
 async def delete_token(token: FromPath[str], key: Given[Key], tokens: Given[Tokens]) -> None:
     """It opens nothing from the answer on."""
-    await removed(token, key, tokens)
-
-
-async def removed(token: str, key: Key, tokens: Tokens) -> None:
-    """Delete it."""
     await tokens.drop(key.tenant, manage.identifier(token, "token"))
 
 

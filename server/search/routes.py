@@ -37,7 +37,8 @@ from server.search.tokens import Tags, Tokens
 from server.search.upload import Examiner
 
 # Where this product answers: its envelope and its cross-origin policy hold under these.
-PREFIXES = ("/v0", "/v1", "/v2", "/api/v0", "/collections", "/cache", "/files", "/search/v1")
+MANAGEMENT = "/api/v0"
+PREFIXES = ("/v0", "/v1", "/v2", MANAGEMENT, "/collections", "/cache", "/files", "/search/v1")
 # A picture of the largest size as base64, and the other fields. Larger pictures are refused by the gate, once
 # the token was checked; larger bodies are not read at all.
 FORM_BYTES_PER_PICTURE_BYTE = 2

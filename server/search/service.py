@@ -36,6 +36,7 @@ class ImageSearch:
     """Open it after the database, the follower and the pool; no other product may share its blobs."""
 
     prefixes = routes.PREFIXES
+    overridable = (routes.MANAGEMENT,)
     envelope = staticmethod(schema.envelope)
 
     def __init__(

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from models.network import usable_cores
 from server import errors, logs
 from server.deadline import Deadline
-from server.pool import WorkPool, cores
+from server.pool import WorkPool
 
 
 @pytest.fixture
@@ -86,4 +87,4 @@ async def test_the_request_s_id_is_known_in_the_thread(pool: WorkPool) -> None:
 
 
 def test_there_is_at_least_one_core() -> None:
-    assert cores() >= 1 and WorkPool(queue_limit=1).threads == cores()
+    assert WorkPool(queue_limit=1).threads == usable_cores() >= 1

@@ -156,6 +156,7 @@ async def start(
         metrics=metrics,
         envelopes=envelopes,
         cors=Cors(dict.fromkeys(search.prefixes, Policy(METHODS))),
+        overridable=search.overridable,
     )
     async with AsyncExitStack() as stack:
         stack.callback(pool.close)
