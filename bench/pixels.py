@@ -59,8 +59,8 @@ def pillow(data: bytes, slot: Slot, *, is_drafted: bool = False) -> None:
 
 def opencv(data: bytes, slot: Slot, interpolation: int, flags: int = cv2.IMREAD_COLOR) -> None:
     pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
-    left, top, side = _square(pixels.shape[1], pixels.shape[0])
-    square = pixels[top : top + side, left : left + side]
+    left, top, right, bottom = (round(edge) for edge in _middle(pixels.shape[1], pixels.shape[0]))
+    square = pixels[top:bottom, left:right]
     small = cv2.resize(square, (SIDE, SIDE), interpolation=interpolation)
     _normalise(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), slot)
 
@@ -159,14 +159,19 @@ def _table(width: int, height: int, wanted_bytes: int) -> str:
     return "\n".join(lines)
 
 
-def _square(width: int, height: int) -> tuple[int, int, int]:
-    side = min(width, height)
-    return (width - side) // 2, (height - side) // 2, side
+def _middle(width: int, height: int) -> tuple[float, float, float, float]:
+    """What is left of the picture when its shorter side becomes SIDE and the middle is cut out, as a box."""
+    edges = []
+    for length in (width, height):
+        resized = length * SIDE // min(width, height)
+        start = (resized - SIDE) // 2
+        edges.append((start * length / resized, (start + SIDE) * length / resized))
+    (left, right), (top, bottom) = edges
+    return left, top, right, bottom
 
 
 def _shrink(image: Image.Image, slot: Slot) -> None:
-    left, top, side = _square(*image.size)
-    box = (left, top, left + side, top + side)
+    box = _middle(*image.size)
     _normalise(np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box)), slot)
 
 

@@ -1,6 +1,5 @@
 """Where a picture goes in a network's input (centre crop, letterbox, stretch), and the way back for boxes."""
 
-import math
 from typing import Literal, NamedTuple
 
 Geometry = Literal["center_crop", "letterbox", "stretch"]
@@ -24,6 +23,10 @@ class Span(NamedTuple):
     first: int
     length: int
 
+    def scaled(self, factor: float) -> "Span":
+        """The same span when the source has `factor` times as many pixels."""
+        return self if factor == 1.0 else Span(self.low * factor, self.high * factor, self.first, self.length)
+
     def mirrored(self, size: int) -> "Span":
         """The same span of an axis of `size` source pixels counted from its other end."""
         return Span(size - self.high, size - self.low, self.first, self.length)
@@ -34,9 +37,10 @@ def plan(
 ) -> tuple[Span, Span, Placement]:
     """Spans across and down, and the mapping they make; picture and slot are (width, height).
 
-    "center_crop" cuts the largest centred part of the slot's shape, on whole pixels. "letterbox" fits the
-    whole; scaled size and padding are truncated to integers (contract robotoff 5). "stretch" changes the
-    aspect.
+    "center_crop" resizes until the picture just covers the slot, the longer side truncated to whole pixels,
+    and cuts the middle on whole slot pixels (the usual order; here both are one resampling). "letterbox" fits
+    the whole; scaled size and padding are truncated to integers, and boxes go back by the one scale that was
+    asked for, not by what truncation left of it (contract robotoff 5). "stretch" changes the aspect.
     Raises ValueError when the box, clipped to the picture, is empty or not a number.
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box or (0, 0, *picture))
@@ -49,23 +53,30 @@ def plan(
     across, down = Span(x_min, x_max, 0, slot_width), Span(y_min, y_max, 0, slot_height)
     is_wide = box_width * slot_height >= box_height * slot_width
     if geometry == "center_crop" and is_wide:
-        across = _middle(across, box_height * slot_width / slot_height)
+        across = _middle(across, int(box_width * slot_height / box_height))
     elif geometry == "center_crop":
-        down = _middle(down, box_width * slot_height / slot_width)
+        down = _middle(down, int(box_height * slot_width / box_width))
     elif geometry == "letterbox" and is_wide:
         down = _padded(down, int(box_height * slot_width / box_width))
     elif geometry == "letterbox":
         across = _padded(across, int(box_width * slot_height / box_height))
     elif geometry != "stretch":
         raise ValueError(f"unknown geometry {geometry!r}")
+    if geometry == "letterbox":
+        scale = min(slot_width / box_width, slot_height / box_height)
+        placement = Placement(scale, scale, across.first - across.low * scale, down.first - down.low * scale)
+        return across, down, placement
     scale_x, scale_y = across.length / (across.high - across.low), down.length / (down.high - down.low)
     offset_x, offset_y = across.first - across.low * scale_x, down.first - down.low * scale_y
     return across, down, Placement(scale_x, scale_y, offset_x, offset_y)
 
 
-def _middle(span: Span, wanted: float) -> Span:
-    start = span.low + math.floor((span.high - span.low - wanted) / 2)
-    return Span(start, start + wanted, span.first, span.length)
+def _middle(span: Span, resized: int) -> Span:
+    """The source pixels of the middle `span.length` of `resized` pixels that the whole span would become."""
+    resized = max(resized, span.length)
+    step = (span.high - span.low) / resized
+    start = span.low + (resized - span.length) // 2 * step
+    return Span(start, start + span.length * step, span.first, span.length)
 
 
 def _padded(span: Span, length: int) -> Span:

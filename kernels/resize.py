@@ -1,12 +1,13 @@
 """Decoded pixels to a network's input, in one pass over the picture.
 
-`into_slot` crops, resizes with an antialiasing triangle filter (Pillow's BILINEAR, its support grown when it
-shrinks), normalises and writes channels first, straight into the slot of a batch. It goes down the picture
-one output row at a time: the source rows of that output row are summed into one row of floats, contiguous
-and so vectorised, and that row is filtered sideways while it is still in the cache. Nothing as large as the
-picture or the slot is allocated.
+`into_slot` crops, resizes with an antialiasing filter (Pillow's BILINEAR or BICUBIC), normalises and writes
+channels first, straight into the slot of a batch. With the triangle filter it goes down the picture one
+output row at a time: the source rows of that output row are summed into one row of floats, contiguous and
+so vectorised, and that row is filtered sideways while it is still in the cache. Nothing as large as the
+picture or the slot is allocated. `bicubic` has the other filter.
 
-A turned picture (EXIF) is a strided view; it is read in the order of its memory and turned as it is written.
+A turned picture (EXIF) is a strided view; it is read in the order of its memory and turned as it is written
+(the bicubic filter depends on the order of the axes, so there it is copied first).
 """
 
 from collections.abc import Sequence
@@ -17,15 +18,17 @@ from numba import njit
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from kernels import bicubic
+from kernels.filters import PADDING, Filter, matrix, taps
 from kernels.lanes import weighted_pixel
 from kernels.placement import Box, Geometry, Placement, Span, plan
 
-__all__ = ["Box", "Geometry", "Placement", "Slot", "into_slot", "into_slot_reference", "warm_up"]
+__all__ = ["Box", "Filter", "Geometry", "Placement", "Slot", "into_slot", "into_slot_reference", "warm_up"]
 
 Slot = NDArray[np.float32] | NDArray[np.uint8]
 Channels = Sequence[float] | NDArray[np.float32]
 
-_ROWS_AT_ONCE = 4
+_ROWS_AT_ONCE = PADDING
 """Source rows added in one sweep over the row of sums: fewer sweeps, yet few enough streams to prefetch."""
 
 
@@ -38,6 +41,8 @@ def into_slot(
     std: Channels = (1.0, 1.0, 1.0),
     box: Box | None = None,
     fill: int = 114,
+    kind: Filter = "bilinear",
+    original: tuple[int, int] | None = None,
 ) -> Placement:
     """Writes the picture, or the box of it, into the slot.
 
@@ -45,11 +50,26 @@ def into_slot(
     (level / 255 - mean) / std; uint8 gets rounded levels, and no mean or std: that network normalises itself.
     geometry: see `placement.plan`; what a letterbox leaves free becomes grey `fill`, 0..255.
     box: (x_min, y_min, x_max, y_max), pixels, clipped to the picture; the filter may reach beyond it, as
-    Pillow's does. Raises ValueError for a wrong shape or dtype, or a box that holds no pixels.
+    Pillow's does. original: (width, height) before a decode at 1/n of it: sizes are truncated, the box is given
+    and the placement is returned in its pixels. Raises ValueError for a wrong shape or dtype, or a box that holds
+    no pixels.
     """
-    across, down, placement = _checked_plan(pixels, slot, geometry, box)
+    across, down, placement = _checked_plan(pixels, slot, geometry, box, original)
     gain, bias = _levels(slot, mean, std)
     _pad(slot, across, down, gain, bias, fill)
+    if kind == "bicubic":
+        bicubic.resample(
+            _rows(pixels),
+            (down.low, down.high, down.length),
+            (across.low, across.high, across.length),
+            slot.reshape(-1),
+            down.first * slot.shape[2] + across.first,
+            slot.shape[2],
+            slot.shape[1] * slot.shape[2],
+            gain,
+            bias,
+        )
+        return placement
     memory = _memory_order(pixels)
     columns, x_start, x_step = across, across.first, 1
     rows, y_start, y_step = down, down.first, slot.shape[2]
@@ -87,13 +107,19 @@ def into_slot_reference(
     std: Channels = (1.0, 1.0, 1.0),
     box: Box | None = None,
     fill: int = 114,
+    kind: Filter = "bilinear",
+    original: tuple[int, int] | None = None,
 ) -> Placement:
-    """The numpy twin of `into_slot`: the filter as two dense matrices, in float64."""
-    across, down, placement = _checked_plan(pixels, slot, geometry, box)
+    """The numpy twin of `into_slot`: the filter as two dense matrices."""
+    across, down, placement = _checked_plan(pixels, slot, geometry, box, original)
     gain, bias = _levels(slot, mean, std)
     _pad(slot, across, down, gain, bias, fill)
-    rows, columns = _matrix(pixels.shape[0], down), _matrix(pixels.shape[1], across)
-    levels = np.einsum("ih,hwc,jw->cij", rows, pixels.astype(np.float64), columns, optimize=True)
+    rows, columns = matrix(pixels.shape[0], down, kind), matrix(pixels.shape[1], across, kind)
+    levels = (
+        bicubic.reference(pixels, rows, columns)
+        if kind == "bicubic"
+        else np.einsum("ih,hwc,jw->cij", rows, pixels.astype(np.float64), columns, optimize=True)
+    )
     inside = slot[:, down.first : down.first + down.length, across.first : across.first + across.length]
     inside[...] = levels * gain[:, None, None] + bias[:, None, None]
     return placement
@@ -124,7 +150,11 @@ class _Memory(NamedTuple):
 
 
 def _checked_plan(
-    pixels: NDArray[np.uint8], slot: Slot, geometry: Geometry, box: Box | None
+    pixels: NDArray[np.uint8],
+    slot: Slot,
+    geometry: Geometry,
+    box: Box | None,
+    original: tuple[int, int] | None,
 ) -> tuple[Span, Span, Placement]:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ValueError(f"pixels must be (H, W, 3) uint8, not {pixels.shape} {pixels.dtype}")
@@ -132,7 +162,12 @@ def _checked_plan(
         raise ValueError(f"the slot must be (3, S, S) float32 or uint8, not {slot.shape} {slot.dtype}")
     if not slot.flags.c_contiguous:
         raise ValueError("the slot must be contiguous")
-    return plan((pixels.shape[1], pixels.shape[0]), (slot.shape[2], slot.shape[1]), geometry, box)
+    width, height = pixels.shape[1], pixels.shape[0]
+    size = original or (width, height)
+    across, down, placement = plan(size, (slot.shape[2], slot.shape[1]), geometry, box)
+    # A decoder's scales are whole, and it rounds sizes up: their ratio would stretch the picture a little.
+    scale = 1 / round(max(size) / max(width, height))
+    return across.scaled(scale), down.scaled(scale), placement
 
 
 def _levels(slot: Slot, mean: Channels, std: Channels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -172,45 +207,11 @@ def _memory_order(pixels: NDArray[np.uint8]) -> _Memory:
     return _Memory(flat, stride, height, width, flip_x, flip_y, is_transposed)
 
 
-def _matrix(size: int, span: Span) -> NDArray[np.float64]:
-    """The triangle filter of one axis as a matrix (span.length, size) whose rows add up to one."""
-    scale = (span.high - span.low) / span.length
-    support = max(scale, 1.0)
-    centres = span.low + (np.arange(span.length) + 0.5) * scale
-    distances = np.abs(np.arange(size) + 0.5 - centres[:, None])
-    weights = np.maximum(0.0, 1.0 - distances / support)
-    total: NDArray[np.float64] = weights.sum(axis=1, keepdims=True)
-    return weights / total
-
-
-@njit(nogil=True, cache=True)
-def _taps(
-    size: int, low: float, high: float, length: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """The same filter as (first source pixel (length,), weights (length, taps + padding), taps).
-
-    first + taps <= size; the padding makes the width a multiple of `_ROWS_AT_ONCE` and is zero.
-    """
-    scale = (high - low) / length
-    support = max(scale, 1.0)
-    taps = 1
-    first = np.empty(length, dtype=np.int64)
-    for index in range(length):
-        centre = low + (index + 0.5) * scale
-        start, stop = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), size)
-        first[index] = start
-        taps = max(taps, stop - start)
-    weights = np.zeros((length, -(-taps // _ROWS_AT_ONCE) * _ROWS_AT_ONCE), dtype=np.float32)
-    for index in range(length):
-        centre = low + (index + 0.5) * scale
-        first[index] = min(first[index], size - taps)
-        total = 0.0
-        for tap in range(taps):
-            total += max(0.0, 1.0 - abs(first[index] + tap + 0.5 - centre) / support)
-        for tap in range(taps):
-            weight = max(0.0, 1.0 - abs(first[index] + tap + 0.5 - centre) / support)
-            weights[index, tap] = weight / total
-    return first, weights, taps
+def _rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, 3 W), contiguous and read-only; copies only what lies otherwise."""
+    rows = np.ascontiguousarray(pixels).reshape(pixels.shape[0], -1).view()
+    rows.flags.writeable = False
+    return rows
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -233,8 +234,9 @@ def _resample(
 
     down, across: (low, high, length) of the span of each axis of the memory.
     """
-    y_first, y_weights, y_taps = _taps(rows, down[0], down[1], down[2])
-    x_first, x_weights, x_taps = _taps(columns, across[0], across[1], across[2])
+    y_first, y_exact, y_taps = taps(rows, down[0], down[1], down[2], False)
+    x_first, x_exact, x_taps = taps(columns, across[0], across[1], across[2], False)
+    y_weights, x_weights = y_exact.astype(np.float32), x_exact.astype(np.float32)
     left = x_first.min()
     length = 3 * (x_first.max() + x_taps - left)
     sums = np.zeros(length + 1, dtype=np.float32)  # one to spare for the fourth lane

@@ -22,6 +22,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     sha256: str
     size_bytes: int
+    # SHA-256 of the files beside it, by path.
+    others: dict[str, str] = {}
 
 
 class Installed:
@@ -35,13 +37,16 @@ class Installed:
         return self.folder / spec.name / spec.version
 
     def path(self, spec: NetworkSpec) -> Path | None:
-        """The ONNX file of a network that is here, else None; always None for a network written in code."""
+        """The ONNX file of a network that is here whole, else None; always None for one written in code."""
         if isinstance(spec.source, Shipped):
             path = Path(spec.source.path)
             return path if path.is_file() else None
-        if isinstance(spec.source, Hub) and self.record(spec) is not None:
-            path = self.folder_of(spec) / spec.source.file
-            return path if path.is_file() else None
+        if isinstance(spec.source, Hub):
+            record, folder = self.record(spec), self.folder_of(spec)
+            if record is not None and all(
+                (folder / file).is_file() for file in (record.file, *record.others)
+            ):
+                return folder / record.file
         return None
 
     def is_here(self, spec: NetworkSpec) -> bool:
@@ -66,7 +71,14 @@ class Installed:
         )
         return record if is_same else None
 
-    def keep(self, spec: NetworkSpec, source: Hub, sha256: str, size_bytes: int) -> Record:
+    def keep(
+        self,
+        spec: NetworkSpec,
+        source: Hub,
+        sha256: str,
+        size_bytes: int,
+        others: dict[str, str] | None = None,
+    ) -> Record:
         """Writes the record that makes a complete, checked download count as installed."""
         record = Record(
             repository=source.repository,
@@ -74,6 +86,7 @@ class Installed:
             file=source.file,
             sha256=sha256,
             size_bytes=size_bytes,
+            others=others or {},
         )
         path = self._record_path(spec)
         aside = path.with_suffix(".tmp")
@@ -84,21 +97,37 @@ class Installed:
         aside.replace(path)
         return record
 
+    def expected(self, spec: NetworkSpec) -> dict[str, str]:
+        """SHA-256 by file that is known beforehand: the manifest's, else those of the first download."""
+        record = self.record(spec)
+        known = {} if record is None else {record.file: record.sha256, **record.others}
+        if spec.sha256 is not None and isinstance(spec.source, Hub | Shipped):
+            known[spec.source.file if isinstance(spec.source, Hub) else spec.source.path] = spec.sha256
+        return known
+
     def expected_sha256(self, spec: NetworkSpec) -> str | None:
-        """The hash the file must have: the manifest's, else the one of the first download."""
+        """The hash the ONNX file must have: the manifest's, else the one of the first download."""
         if spec.sha256 is not None:
             return spec.sha256
         record = self.record(spec)
         return record.sha256 if record is not None else None
 
+    def mismatch(self, spec: NetworkSpec) -> str | None:
+        """Hashes the files of a network that is here again; the first that is not as pinned, in words."""
+        for file, pinned in self.expected(spec).items():
+            path = self.folder_of(spec) / file  # the path of a shipped file is absolute and stays alone
+            found = file_sha256(path)
+            if found != pinned:
+                return f"{path} has sha256 {found}, pinned is {pinned}"
+        return None
+
     def verify(self, spec: NetworkSpec) -> State:
-        """Hashes the file again: `ok`, `missing`, or `changed` since it was pinned."""
+        """Hashes the files again: `ok`, `missing`, or `changed` since they were pinned."""
         if isinstance(spec.source, Code):
             return "ok"
-        path = self.path(spec)
-        if path is None:
+        if self.path(spec) is None:
             return "missing"
-        return "ok" if file_sha256(path) == self.expected_sha256(spec) else "changed"
+        return "ok" if self.mismatch(spec) is None else "changed"
 
     def _record_path(self, spec: NetworkSpec) -> Path:
         return self.folder_of(spec) / "record.json"

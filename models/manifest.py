@@ -11,6 +11,7 @@ import msgspec
 
 Task = Literal["embed", "detect", "classify", "text"]
 Geometry = Literal["center_crop", "letterbox", "stretch"]
+Filter = Literal["bilinear", "bicubic"]
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -34,11 +35,13 @@ class Shipped(
 
 
 class Hub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"):
-    """A file of a public repository that `models pull` fetches."""
+    """Files of a public repository that `models pull` fetches: the ONNX file, and what belongs beside it."""
 
     repository: str
     revision: str
     file: str
+    # External weights, tokenizers, label lists: paths, or patterns of paths such as "onnx/*".
+    others: tuple[str, ...] = ()
 
 
 Source = Code | Shipped | Hub
@@ -53,15 +56,37 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     size: int
     geometry: Geometry
+    # The same for an object cut out of a picture, where it differs: logos fill CLIP's square whatever their shape.
+    object_geometry: Geometry | None = None
+    # Which of several inputs takes the picture; None: the only one.
+    name: str | None = None
+    filter: Filter = "bilinear"
+    # Grey level of what a letterbox leaves free.
+    fill: int = 114
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     dtype: Literal["float32", "uint8"] = "float32"
+    # On a GPU a float32 network gets uint8 pictures and has the arithmetic put into its graph (normalise.py).
+    bytes_on_gpu: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= 4096:
             raise ValueError(f"size must be from 1 to 4096, not {self.size}")
+        if not 0 <= self.fill <= 255:
+            raise ValueError(f"fill must be a grey level from 0 to 255, not {self.fill}")
         if any(not value > 0 for value in self.std):
             raise ValueError("std must be above 0 in every channel")
+
+    def of_objects(self) -> Input:
+        """How objects cut out of pictures are brought to the size."""
+        return msgspec.structs.replace(self, geometry=self.object_geometry or self.geometry)
+
+
+class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tensor of the graph: numbers are sizes, words are free ("N" rows of the batch, "T" tokens)."""
+
+    shape: tuple[int | str, ...]
+    dtype: Literal["float32", "int64", "string"] = "float32"
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +100,19 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     # Required for shipped files; for public ones the hash of the first download is recorded and kept to.
     sha256: str | None = None
     input: Input | None = None
+    # Inputs that always get the same row, int64: what a graph asks for and its picture half never uses.
+    constants: dict[str, tuple[int, ...]] = {}
+    # All other inputs, by name: those of a network that reads tokens.
+    inputs: dict[str, Tensor] = {}
+    # The output to take, by name; None: the first of the graph.
+    output: str | None = None
+    # Its shape where the task does not say it (networks that do text).
+    output_shape: tuple[int | str, ...] = ()
+    # Tokens of one text at most.
+    max_tokens: int | None = None
     labels: tuple[str, ...] = ()
+    # Detections that overlap by more than this are one object, whatever their labels.
+    same_object_iou: float = 0.7
     # Vectors of different spaces are never compared.
     embedding_space: str | None = None
     dimension: int | None = None
@@ -91,6 +128,10 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     # How long the first item of a batch may wait for company; 0: never longer than the device is busy.
     delay_ms: float = 0.0
     gpu_memory_mb: int | None = None
+    # The first numbers of the answer to the picture of `selfcheck.py`, on the machine that made the file.
+    fingerprint: tuple[float, ...] = ()
+    # Why this server cannot run it, if it cannot: the entry then only describes it.
+    unsupported: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -107,6 +148,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("a network that embeds needs dimension and embedding_space")
         if self.task in ("detect", "classify") and not self.labels:
             raise ValueError(f"a network that does {self.task} needs labels")
+        if not 0 < self.same_object_iou <= 1:
+            raise ValueError("same_object_iou must be above 0 and at most 1")
         if self.dimension is not None and self.dimension < 1:
             raise ValueError("dimension must be at least 1")
         if self.delay_ms < 0:
@@ -134,6 +177,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     networks: tuple[NetworkSpec, ...]
     defaults: Defaults = Defaults()
+    # What detectors and classifiers are for: names in order of preference, as in the defaults.
+    purposes: dict[str, tuple[str, ...]] = {}
 
     def __post_init__(self) -> None:
         names = [spec.name for spec in self.networks]
@@ -147,6 +192,12 @@ class Manifest(msgspec.Struct, frozen=True):
                     raise ValueError(f"the default for {task} names {name!r}, which is not in the manifest")
                 if spec.task != task:
                     raise ValueError(f"the default for {task} names {name!r}, which does {spec.task}")
+        for purpose, wanted in self.purposes.items():
+            if purpose in names:
+                raise ValueError(f"the purpose {purpose!r} has the name of a network")
+            for name in wanted:
+                if name not in names:
+                    raise ValueError(f"the purpose {purpose!r} names {name!r}, which is not in the manifest")
 
     def find(self, name: str) -> NetworkSpec | None:
         """The network of that name, or None."""
@@ -154,8 +205,11 @@ class Manifest(msgspec.Struct, frozen=True):
 
     def preferred(self, task: Task) -> tuple[NetworkSpec, ...]:
         """The default networks of a task, most wanted first."""
-        chosen = (self.find(name) for name in getattr(self.defaults, task))
-        return tuple(spec for spec in chosen if spec is not None)
+        return self._all(getattr(self.defaults, task))
+
+    def suited(self, purpose: str) -> tuple[NetworkSpec, ...]:
+        """The networks for a purpose, most wanted first; none for a purpose the manifest lacks."""
+        return self._all(self.purposes.get(purpose, ()))
 
     def with_network(self, spec: NetworkSpec, *, default: bool = False) -> Manifest:
         """A manifest with this network added, or put in the place of its namesake; `default` prefers it."""
@@ -164,11 +218,15 @@ class Manifest(msgspec.Struct, frozen=True):
         if default:
             names = tuple(name for name in getattr(defaults, spec.task) if name != spec.name)
             defaults = msgspec.structs.replace(defaults, **{spec.task: (spec.name, *names)})
-        return Manifest(networks=(*others, spec), defaults=defaults)
+        return Manifest(networks=(*others, spec), defaults=defaults, purposes=self.purposes)
+
+    def _all(self, names: tuple[str, ...]) -> tuple[NetworkSpec, ...]:
+        found = (self.find(name) for name in names)
+        return tuple(spec for spec in found if spec is not None)
 
 
 def load(extra: Path | None = None) -> Manifest:
-    """The shipped manifest; networks and defaults of the file `extra` add to it or replace their namesakes.
+    """The shipped manifest; networks, defaults and purposes of the file `extra` add to it or replace theirs.
 
     Paths in a manifest are relative to its own folder. Raises ManifestRejected.
     """
@@ -181,6 +239,7 @@ def load(extra: Path | None = None) -> Manifest:
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     networks: list[dict[str, Any]] = []
     defaults: Defaults = Defaults()
+    purposes: dict[str, tuple[str, ...]] = {}
 
 
 def _read(path: Path, beneath: Manifest | None = None) -> Manifest:
@@ -191,7 +250,8 @@ def _read(path: Path, beneath: Manifest | None = None) -> Manifest:
         names = {spec.name for spec in specs}
         older = [] if beneath is None else [spec for spec in beneath.networks if spec.name not in names]
         defaults = file.defaults if beneath is None else _merge(beneath.defaults, file.defaults)
-        return Manifest(networks=(*older, *specs), defaults=defaults)
+        purposes = file.purposes if beneath is None else {**beneath.purposes, **file.purposes}
+        return Manifest(networks=(*older, *specs), defaults=defaults, purposes=purposes)
     except (OSError, ValueError) as error:
         raise ManifestRejected(f"{path}: {error}") from error
 

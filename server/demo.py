@@ -65,18 +65,38 @@ async def _show(settings: Settings) -> None:
         demo = await _kept(http, kept) or await _load(http, admin, kept)
         answer = await _search(http, demo["token"])
         print(f"\n{PHOTO.name} was recognised as:\n{json.dumps(answer, indent=2)}\n")
+        for line in await _glances(http, demo["vision_key"]):
+            print(line)
         shown = SAMPLES.relative_to(Path.cwd()) if SAMPLES.is_relative_to(Path.cwd()) else SAMPLES
         base = f"http://{host}:{settings.port}"
-        print("Try:")
+        print("\nTry:")
         print(
             f"  curl {base}/v1/search -F token={demo['token']} -F bboxes=true -F image=@{shown}/photo-two.jpg"
         )
         print(f"  curl '{base}/api/v0/item/?api_key={demo['key']}&limit=3'")
         print(
-            f"  curl '{base}/vision/v1/embed?model=stub' -H 'Authorization: Bearer {demo['vision_key']}' "
+            f"  curl '{base}/vision/v1/embed' -H 'Authorization: Bearer {demo['vision_key']}' "
             f"-H 'Content-Type: image/jpeg' --data-binary @{shown}/photo-coffee.jpg"
         )
         print(f"\nServing on {base}; Ctrl-C stops.", flush=True)
+
+
+async def _glances(http: aiohttp.ClientSession, key: str) -> list[str]:
+    """What the networks say of the photo: its vector, and the logos on it, a line each."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "image/jpeg"}
+    lines = []
+    for task in ("embed", "detect"):
+        async with http.post(f"/vision/v1/{task}", headers=headers, data=PHOTO.read_bytes()) as response:
+            answer = await response.json()
+        if response.status != 200:
+            lines.append(f"{task}: {answer['error']['message']}")
+        elif task == "embed":
+            lines.append(f"{answer['model']} makes of it {len(answer['results'][0]['embedding'])} numbers")
+        else:
+            found = answer["results"][0]["detections"]
+            boxes = "".join(f"; {one['label']} {one['score']:.2f} {one['bounding_box']}" for one in found[:3])
+            lines.append(f"{answer['model']} finds {len(found)} things{boxes}")
+    return lines
 
 
 async def _wait_ready(http: aiohttp.ClientSession) -> None:

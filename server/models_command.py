@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from models import manifest
+from models import manifest, prompts, selfcheck, text_network
 from models.installed import Installed
 from models.manifest import Hub, ManifestRejected, NetworkSpec
+from models.network import NetworkMissing, NetworkRejected, load
 from models.pull import PullFailed, pull
 from server.settings import Settings
 
@@ -27,7 +28,7 @@ def list_networks(settings: Settings) -> None:
     rows = [("", "NAME", "VERSION", "TASK", "INSTALLED", "SIZE", "LICENCE", "SOURCE")]
     for spec, serving in zip(known.networks, chosen, strict=True):
         mark = "*" if spec == serving else ""
-        here = "yes" if installed.is_here(spec) else "no"
+        here = "cannot run" if spec.unsupported else "yes" if installed.is_here(spec) else "no"
         size = _size(installed, spec)
         rows.append((mark, spec.name, spec.version, spec.task, here, size, spec.licence, _source(spec)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -37,15 +38,25 @@ def list_networks(settings: Settings) -> None:
 
 @models.command()
 @click.argument("names", nargs=-1)
+@click.option("--files-only", is_flag=True, help="Hash the files; load and run nothing.")
 @_pass_settings
-def verify(settings: Settings, names: tuple[str, ...]) -> None:
-    """Hash the files of the installed networks, or of those named, again; exit 1 if any is not as pinned."""
+def verify(settings: Settings, names: tuple[str, ...], files_only: bool) -> None:
+    """Check the installed networks, or those named: files, answers, speed; exit 1 if anything is wrong.
+
+    Each is hashed, loaded and run: its answer has to be finite, repeatable, of the right shape, and the
+    recorded one where the manifest has it.
+    """
     known, installed = _open(settings)
     specs = _named(known, names) if names else [spec for spec in known.networks if installed.is_here(spec)]
-    states = {spec.name: installed.verify(spec) for spec in specs}
-    for name, state in states.items():
-        click.echo(f"{name}: {state}")
-    if set(states.values()) - {"ok"}:
+    is_good = True
+    for spec in specs:
+        state = installed.verify(spec)
+        lines = [state] if state != "ok" or files_only else _checked(settings, spec, installed)
+        is_good &= state == "ok" and len(lines) == 1
+        click.echo(f"{spec.name}: {lines[0]}")
+        for line in lines[1:]:
+            click.echo(f"  {line}")
+    if not is_good:
         raise SystemExit(1)
 
 
@@ -59,10 +70,29 @@ def pull_networks(settings: Settings, names: tuple[str, ...], offline: bool) -> 
     for spec in _named(known, names):
         try:
             record = pull(spec, installed, offline=offline)
-        except PullFailed as error:
+            click.echo(f"{spec.name}: {record.size_bytes / 1e6:.1f} MB, sha256 {record.sha256}")
+            if prompts.can_describe(spec):
+                prompts.keep(spec, installed, providers=settings.providers)
+                click.echo(f"{spec.name}: tags have vectors in the space {spec.embedding_space}")
+        except (PullFailed, NetworkMissing, NetworkRejected, prompts.PromptsMissing) as error:
             raise click.ClickException(str(error)) from error
-        click.echo(f"{spec.name}: {record.size_bytes / 1e6:.1f} MB, sha256 {record.sha256}")
     click.echo("Restart the server to use what was pulled.")
+
+
+def _checked(settings: Settings, spec: NetworkSpec, installed: Installed) -> list[str]:
+    """One line of figures, then one for each fault."""
+    try:
+        if spec.task == "text":
+            report = selfcheck.check_text(text_network.load(spec, installed, providers=settings.providers))
+        else:
+            report = selfcheck.check(load(spec, installed, providers=settings.providers))
+    except Exception as error:  # whatever a network raises: the others are checked all the same
+        return ["ok, but it does not run", str(error)]
+    figures = (
+        f"{report.provider}, {report.single_ms:.2f} ms alone, {report.batch_ms:.2f} ms for {report.batch}, "
+        f"{report.per_second:.0f} a second"
+    )
+    return [f"{'ok' if not report.faults else 'wrong'}, {figures}", *report.faults]
 
 
 def _open(settings: Settings) -> tuple[manifest.Manifest, Installed]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from models import manifest
 from models.installed import Installed
 from models.network import PROVIDERS, load
+from models.session import GpuRequired
 from server.batching import Batcher
 from server.pipeline import Serving
 
@@ -25,7 +26,7 @@ class GpuMissing(RuntimeError):
 
 
 class Networks:
-    """Every network of the manifest that is installed; empty until opened."""
+    """Every network of the manifest that looks at pictures and is installed; empty until opened."""
 
     def __init__(self, settings: Settings, pool: WorkPool, metrics: Metrics) -> None:
         self.manifest = manifest.load(settings.manifest)
@@ -42,15 +43,19 @@ class Networks:
     async def open(self) -> None:
         """Load and warm them one after the other; raises what a network that cannot be used raises."""
         for spec in self.manifest.networks:
-            if not self._installed.is_here(spec):
+            # Networks that read tokens are loaded by what asks them: there is no queue of pictures for them.
+            if spec.task == "text" or not self._installed.is_here(spec):
                 continue
-            network = await asyncio.to_thread(
-                load,
-                spec,
-                self._installed,
-                providers=self._settings.providers,
-                require_gpu=self._settings.require_gpu,
-            )
+            try:
+                network = await asyncio.to_thread(
+                    load,
+                    spec,
+                    self._installed,
+                    providers=self._settings.providers,
+                    require_gpu=self._settings.require_gpu,
+                )
+            except GpuRequired as error:
+                raise GpuMissing(f"AISLE_REQUIRE_GPU is set, but {error}") from error
             await asyncio.to_thread(network.warm)
             batcher = Batcher(
                 network,

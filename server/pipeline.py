@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Boxes of one object overlap by more than this share; two products of a shelf overlap by less.
-SAME_OBJECT_IOU = 0.5
-MAX_DETECTIONS = 300
+# A crowded shelf has some 150 products, and a picture of many shelves several times that.
+MAX_DETECTIONS = 1000
 
 
 class Serving(NamedTuple):
@@ -76,15 +75,20 @@ class Pipeline:
         self._limits = limits
 
     def network(self, task: Task, name: str | None = None) -> NetworkSpec:
-        """The loaded network of that name, or the most wanted one that does `task`.
+        """The loaded network of that name, the most wanted one for the purpose of that name, or for `task`.
 
         `NotFound` for a name that the manifest lacks or that does something else, `NetworkUnavailable` for
         one that is not installed.
         """
-        if name is None:
-            found = next((spec for spec in self.manifest.preferred(task) if spec.name in self.servings), None)
+        wanted = self.manifest.preferred(task) if name is None else self.manifest.suited(name)
+        if name is None or wanted:
+            able = [spec for spec in wanted if spec.task == task]
+            if wanted and not able:
+                raise errors.NotFound(f"Networks for {name!r} cannot {task}")
+            found = next((spec for spec in able if spec.name in self.servings), None)
             if found is None:
-                raise errors.NetworkUnavailable(f"No network that can {task} is installed")
+                purpose = task if name is None else f"{task} for {name!r}"
+                raise errors.NetworkUnavailable(f"No network that can {purpose} is installed")
             return found
         spec = self.manifest.find(name)
         if spec is None or spec.task != task:
@@ -94,13 +98,14 @@ class Pipeline:
         return spec
 
     async def embed(
-        self, images: Sequence[bytes], name: str, deadline: Deadline
+        self, images: Sequence[bytes], name: str, deadline: Deadline, *, are_objects: bool = False
     ) -> list[NDArray[np.float32] | AisleError]:
         """A vector (D,) of unit length, or what is wrong with it, per picture.
 
-        All pictures are admitted or none: `Overloaded`, `DeadlineExceeded`.
+        `are_objects`: each is one object cut out of a picture, a logo for instance. All pictures are admitted
+        or none: `Overloaded`, `DeadlineExceeded`.
         """
-        pictures = await self._run(images, name, deadline)
+        pictures = await self._run(images, name, deadline, are_objects)
         with self._metrics.stage("postprocess"):
             return [_unit(picture.outcome) for picture in pictures]
 
@@ -108,20 +113,23 @@ class Pipeline:
         self, images: Sequence[bytes], name: str, threshold: float, deadline: Deadline
     ) -> list[list[Detection] | AisleError]:
         """The objects with a score of at least `threshold`, best first, per picture; errors as in `embed`."""
-        labels = self.servings[name].network.spec.labels
+        spec = self.servings[name].network.spec
         pictures = await self._run(images, name, deadline)
         with self._metrics.stage("postprocess"):
             return await self._pool.run(
-                lambda: [picture.detections(labels, threshold) for picture in pictures], deadline=deadline
+                lambda: [picture.detections(spec, threshold) for picture in pictures], deadline=deadline
             )
 
-    async def _run(self, images: Sequence[bytes], name: str, deadline: Deadline) -> list[_Picture]:
+    async def _run(
+        self, images: Sequence[bytes], name: str, deadline: Deadline, are_objects: bool = False
+    ) -> list[_Picture]:
         """Every picture with its outcome: a row of the network's output, or an error."""
         batcher = self.servings[name].batcher
         spec = self.servings[name].network.spec
         if spec.input is None:
             raise errors.NotFound(f"The network {name!r} takes no pictures")
-        pictures = [_Picture(data, spec.input, self._limits) for data in images]
+        wanted = spec.input.of_objects() if are_objects else spec.input
+        pictures = [_Picture(data, wanted, self._limits) for data in images]
         outcomes = await batcher.submit_many([picture.prepare for picture in pictures], deadline)
         for picture, outcome in zip(pictures, outcomes, strict=True):
             picture.outcome = self._refuse(outcome) if isinstance(outcome, Exception) else outcome
@@ -170,32 +178,54 @@ class _Picture:
         found = decode.header(self._data, self._limits)
         self.gated_s = perf_counter()
         pixels = decode.rgb(self._data, self._limits, cover=_cover(found, wanted))
-        self._height, self._width = pixels.shape[:2]
+        self._size = found.width, found.height
         self._placement = resize.into_slot(
-            pixels, slot, geometry=wanted.geometry, mean=wanted.mean, std=wanted.std
+            pixels,
+            slot,
+            geometry=wanted.geometry,
+            mean=wanted.mean,
+            std=wanted.std,
+            fill=wanted.fill,
+            kind=wanted.filter,
+            original=self._size,
         )
         self.prepared_s = perf_counter()
 
-    def detections(self, labels: Sequence[str], threshold: float) -> list[Detection] | AisleError:
-        """The network's raw output (4 + labels, N) as objects; boxes go back through the resize."""
+    def detections(self, spec: NetworkSpec, threshold: float) -> list[Detection] | AisleError:
+        """The network's raw output (4 + labels, N) as objects, best first; boxes go back through the resize.
+
+        In the order of contract robotoff 5: fractions of the picture, cut at its edges, then suppression.
+        What lies in the padding alone has no area then and is dropped.
+        """
         if isinstance(self.outcome, AisleError):
             return self.outcome
         found, scores, kinds = boxes.yolo_decode(self.outcome, threshold)
-        keep = boxes.nms(found, scores, SAME_OBJECT_IOU)[:MAX_DETECTIONS]
-        width, height = self._width, self._height
-        placed = boxes.unletterbox(found[keep], self._placement, width, height)
+        width, height = self._size
+        # In float64: a box of whole pixels has the fractions a reader expects.
+        sides = np.array([width, height, width, height], np.float64)
+        placed = boxes.unletterbox(found, self._placement, width, height) / sides
+        inside = np.flatnonzero((placed[:, 2] > placed[:, 0]) & (placed[:, 3] > placed[:, 1]))
+        placed, scores, kinds = placed[inside], scores[inside], kinds[inside]
+        keep = boxes.nms(placed.astype(np.float32), scores, spec.same_object_iou)[:MAX_DETECTIONS]
         return [
-            Detection(labels[kind], float(score), (y0 / height, x0 / width, y1 / height, x1 / width))
-            for (x0, y0, x1, y1), score, kind in zip(placed.tolist(), scores[keep], kinds[keep], strict=True)
+            Detection(spec.labels[kind], float(score), (y0, x0, y1, x1))
+            for (x0, y0, x1, y1), score, kind in zip(
+                placed[keep].tolist(), scores[keep], kinds[keep], strict=True
+            )
         ]
 
 
 def _cover(found: ImageHeader, wanted: Input) -> int:
-    """The length the short side must still have: a letterbox shrinks the long side to the network's."""
+    """The length the short side must still have: a letterbox shrinks the long side to the network's.
+
+    Networks that ask for the bicubic filter are fed what it makes of detail, which a decode of about their
+    size has lost already: they get twice that.
+    """
+    size = wanted.size if wanted.filter == "bilinear" else 2 * wanted.size
     if wanted.geometry != "letterbox":
-        return wanted.size
+        return size
     long, short = max(found.width, found.height), min(found.width, found.height)
-    return max(1, -(-wanted.size * short // long))
+    return max(1, -(-size * short // long))
 
 
 def _unit(outcome: NDArray[Any] | AisleError) -> NDArray[np.float32] | AisleError:

@@ -37,7 +37,8 @@ PREFIX = "/vision/v1"
 DEFAULT_THRESHOLD = 0.25
 
 Model = Annotated[
-    str | None, Parameter(description="Name of a network; the default one for the task if absent")
+    str | None,
+    Parameter(description="Name of a network, or what it is for; the default for the task if absent"),
 ]
 Threshold = Annotated[float, Parameter(ge=0, le=1, description="Least score of a detection")]
 

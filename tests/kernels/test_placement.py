@@ -12,12 +12,20 @@ SIDES = st.integers(1, 5000)
 GEOMETRIES: tuple[Geometry, ...] = ("center_crop", "letterbox", "stretch")
 
 
-def test_a_centre_crop_cuts_the_middle_on_whole_pixels() -> None:
+def test_a_centre_crop_resizes_to_whole_pixels_and_cuts_whole_pixels() -> None:
     across, down, placement = plan((1600, 1201), (224, 224), "center_crop", None)
-    assert across == Span(199.0, 1400.0, 0, 224)
+    # 224 * 1600 / 1201 = 298.4: 298 pixels, of which 37 are cut on the left.
     assert down == Span(0.0, 1201.0, 0, 224)
-    assert placement.scale_x == placement.scale_y == 224 / 1201
-    assert placement.offset_x == -199 * 224 / 1201
+    assert (across.first, across.length) == (0, 224)
+    assert across.low == pytest.approx(37 * 1600 / 298) and across.high == pytest.approx(261 * 1600 / 298)
+    assert placement.scale_y == 224 / 1201 and placement.scale_x == pytest.approx(298 / 1600)
+    assert placement.offset_x == pytest.approx(-37)
+
+
+def test_a_centre_crop_of_a_square_is_all_of_it() -> None:
+    for side in (1, 223, 224, 3001):
+        across, down, _ = plan((side, side), (224, 224), "center_crop", None)
+        assert across == down == Span(0.0, side, 0, 224)
 
 
 def test_a_letterbox_truncates_the_scaled_size_and_the_padding() -> None:
@@ -25,6 +33,13 @@ def test_a_letterbox_truncates_the_scaled_size_and_the_padding() -> None:
     assert (across.first, across.length, down.first, down.length) == (0, 640, 106, 427)
     across, down, _ = plan((3, 1000), (640, 640), "letterbox", None)
     assert (across.first, across.length, down.length) == (319, 1, 640)
+
+
+def test_boxes_leave_a_letterbox_by_one_scale() -> None:
+    # Contract robotoff 5: 333 / 1000 * 640 = 213.1 rows are truncated to 213, the scale stays 0.64.
+    _, down, placement = plan((1000, 333), (640, 640), "letterbox", None)
+    assert (down.first, down.length) == (213, 213)
+    assert placement == (0.64, 0.64, 0.0, 213.0)
 
 
 def test_a_letterbox_of_the_whole_picture_loses_no_pixel_to_rounding() -> None:
@@ -70,8 +85,15 @@ def test_spans_stay_inside_picture_and_slot(
         assert 0 <= span.low < span.high <= side + 1e-9
         assert span.length >= 1 and span.first >= 0 and span.first + span.length <= room
         assert span.low * scale + offset == pytest.approx(span.first, abs=1e-6)
-        assert span.high * scale + offset == pytest.approx(span.first + span.length, abs=1e-6)
+        # Truncation takes less than a pixel from a letterbox; a side of less than one pixel gets one.
+        slack = 1.0 if geometry == "letterbox" else 1e-6
+        assert span.high * scale + offset == pytest.approx(span.first + span.length, abs=slack)
         assert geometry == "letterbox" or span.length == room
+
+
+def test_a_span_of_a_smaller_picture_covers_the_same_part() -> None:
+    assert Span(10.0, 20.0, 3, 7).scaled(0.5) == Span(5.0, 10.0, 3, 7)
+    assert Span(10.0, 20.0, 3, 7).scaled(1.0) == Span(10.0, 20.0, 3, 7)
 
 
 @given(SIDES, SIDES)

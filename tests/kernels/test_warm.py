@@ -10,11 +10,23 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 import kernels
-from kernels import boxes, decode, descriptors, features, keypoints, matching, resize, scale_space, score
+from kernels import (
+    bicubic,
+    boxes,
+    decode,
+    descriptors,
+    features,
+    filters,
+    keypoints,
+    matching,
+    resize,
+    scale_space,
+    score,
+)
 from kernels.warm import warm
 from tests.kernels.pictures import LIMITS, mosaic, oriented, waves
 
-MODULES = (boxes, descriptors, features, keypoints, matching, resize, scale_space, score)
+MODULES = (bicubic, boxes, descriptors, features, filters, keypoints, matching, resize, scale_space, score)
 
 
 def compiled() -> dict[str, int]:
@@ -52,7 +64,9 @@ def test_no_picture_compiles_anything_new(dtype: type) -> None:
         for orientation in range(1, 9):
             pixels = decode.rgb(oriented(mosaic(90, 70), format, orientation), LIMITS, cover=32)
             for geometry in ("center_crop", "letterbox", "stretch"):
-                resize.into_slot(pixels, batch[orientation % 4], geometry=geometry, box=(1, 2, 20.5, 21))
+                for kind in ("bilinear", "bicubic"):
+                    slot = batch[orientation % 4]
+                    resize.into_slot(pixels, slot, geometry=geometry, box=(1, 2, 20.5, 21), kind=kind)
             resize.into_slot(pixels[2:, 3:], batch[0], geometry="stretch", mean=np.zeros(3, dtype=np.float32))
     assert compiled() == before
 

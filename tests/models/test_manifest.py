@@ -40,7 +40,7 @@ def test_the_shipped_manifest_loads_and_pins_every_public_network() -> None:
 def test_the_default_of_a_task_is_an_order_of_preference() -> None:
     names = [spec.name for spec in manifest.load().preferred("embed")]
     assert names[-1] == "stub"
-    assert manifest.load().preferred("text") == ()
+    assert manifest.load().preferred("classify") == ()
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,12 @@ def test_the_default_of_a_task_is_an_order_of_preference() -> None:
         ({"input": '{ size = 0, geometry = "stretch" }'}, "size"),
         ({"input": '{ size = 32, geometry = "squeeze" }'}, "geometry"),
         ({"input": '{ size = 32, geometry = "stretch", std = [1.0, 0.0, 1.0] }'}, "std"),
+        ({"input": '{ size = 32, geometry = "stretch", fill = 256 }'}, "fill"),
+        ({"input": '{ size = 32, geometry = "stretch", filter = "cubic" }'}, "filter"),
+        ({"input": '{ size = 32, geometry = "stretch", object_geometry = "x" }'}, "object_geometry"),
+        ({"same_object_iou": "0.0"}, "same_object_iou"),
+        ({"constants": '{ input_ids = ["a"] }'}, "constants"),
+        ({"inputs": '{ input_ids = { dtype = "int32", shape = ["N"] } }'}, "dtype"),
         ({"batch_size": "3"}, "batch_size"),
         ({"labels_file": '"none.txt"'}, "none.txt"),
     ],
@@ -94,6 +100,26 @@ def test_a_default_must_name_a_network_that_does_the_task(
 ) -> None:
     with pytest.raises(ManifestRejected, match=complaint):
         manifest.load(write(tmp_path / "bad.toml", defaults))
+
+
+@pytest.mark.parametrize(
+    ("purposes", "complaint"),
+    [
+        ('[purposes]\nwine = ["nobody"]', "nobody"),
+        ('[purposes]\nextra = ["extra"]', "name of a network"),
+    ],
+)
+def test_a_purpose_names_networks_and_is_none(tmp_path: Path, purposes: str, complaint: str) -> None:
+    with pytest.raises(ManifestRejected, match=complaint):
+        manifest.load(write(tmp_path / "bad.toml", purposes))
+
+
+def test_the_networks_of_a_purpose_come_in_order_and_an_extra_manifest_replaces_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "extra.toml", '[purposes]\nlogo = ["extra", "universal_logo_detector_yolo"]')
+    both = manifest.load(path)
+    assert [spec.name for spec in both.suited("logo")] == ["extra", "universal_logo_detector_yolo"]
+    assert both.suited("price-tag") == manifest.load().suited("price-tag") != ()
+    assert both.suited("nothing") == ()
 
 
 def test_what_is_no_toml_or_no_file_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -171,3 +172,40 @@ def test_the_stub_needs_no_file(tmp_path: Path) -> None:
     spec = manifest.load().find("stub")
     assert spec is not None
     assert isinstance(load(spec, Installed(tmp_path)), StubNetwork)
+
+
+class OnGpu(Network):
+    """A network that believes it is on a GPU."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.is_on_gpu = True
+
+
+def test_on_a_gpu_the_network_is_given_bytes(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.network.Network", OnGpu)
+    plain = tiny_onnx.spec(file)
+    installed = Installed(tmp_path / "data")
+    wants_bytes = tiny_onnx.spec(
+        file, input=Input(size=tiny_onnx.SIZE, geometry="stretch", bytes_on_gpu=True)
+    )
+    for spec, dtype in ((plain, "float32"), (wants_bytes, "uint8")):
+        loaded = load(spec, installed, providers=CPU)
+        assert loaded.spec.input is not None and loaded.spec.input.dtype == dtype
+    monkeypatch.setattr("models.network.Network", Network)
+    on_cpu = load(wants_bytes, installed, providers=CPU)
+    assert on_cpu.spec.input is not None and on_cpu.spec.input.dtype == "float32"
+
+
+def test_without_the_onnx_package_a_gpu_gets_floats_and_the_log_says_why(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("models.network.Network", OnGpu)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    spec = tiny_onnx.spec(file, input=Input(size=tiny_onnx.SIZE, geometry="stretch", bytes_on_gpu=True))
+    loaded = load(spec, Installed(tmp_path / "data"), providers=CPU)
+    assert loaded.spec.input is not None and loaded.spec.input.dtype == "float32"
+    (record,) = caplog.records
+    assert "onnx" in record.__dict__["reason"]

@@ -113,6 +113,21 @@ async def test_an_embedding_has_unit_length_and_the_networks_dimension() -> None
     np.testing.assert_allclose(row, np.full(5, 5**-0.5), rtol=1e-6)
 
 
+async def test_an_object_is_brought_to_the_size_in_its_own_way() -> None:
+    wanted = Input(size=8, geometry="letterbox", object_geometry="stretch")
+    network = Scripted(
+        spec("n", "embed", dimension=1, embedding_space="n", input=wanted, batch_buckets=(1,)),
+        lambda batch: np.ones((len(batch), 1)),
+    )
+    async with running(network) as pipeline:
+        await pipeline.embed([picture(64, 32, kind="PNG")], "n", soon())
+        await pipeline.embed([picture(64, 32, kind="PNG")], "n", soon(), are_objects=True)
+    whole, cut_out = network.seen
+    grey = np.float32(114 / 255)
+    np.testing.assert_allclose(whole[0, :, 0], grey, atol=1e-6)
+    assert not np.isclose(cut_out, grey).any()
+
+
 async def test_a_bad_picture_has_an_error_in_its_place_and_the_good_ones_have_vectors() -> None:
     async with running(StubNetwork(STUB)) as pipeline:
         good, bad, other = await pipeline.embed(
@@ -260,6 +275,30 @@ async def test_two_boxes_of_one_object_become_one() -> None:
         [objects] = await pipeline.detect([picture(64, 64)], "d", 0.5, soon())
     assert not isinstance(objects, errors.AisleError)
     assert [each.label for each in objects] == ["cat", "cat"]
+
+
+async def test_boxes_in_the_padding_are_dropped_and_those_across_the_edge_cut() -> None:
+    # 64 x 32 in a slot of 32: rows 8 to 24.
+    found = yolo((16, 3, 8, 4, 0.9, 0.0), (16, 8, 8, 8, 0.8, 0.0), (32, 16, 8, 8, 0.7, 0.0))
+    network = Scripted(spec("d", "detect", geometry="letterbox", labels=("cat", "dog")), found)
+    async with running(network) as pipeline:
+        [objects] = await pipeline.detect([picture(64, 32)], "d", 0.5, soon())
+    assert not isinstance(objects, errors.AisleError)
+    assert [each.bounding_box for each in objects] == [
+        (0.0, 12 / 32, 4 / 16, 20 / 32),
+        (4 / 16, 28 / 32, 12 / 16, 1.0),
+    ]
+
+
+@pytest.mark.parametrize(("iou", "count"), [(0.7, 2), (0.5, 1)])
+async def test_what_one_object_is_stands_in_the_manifest(iou: float, count: int) -> None:
+    # These two overlap by 12 / 20.
+    found = yolo((16, 16, 16, 16, 0.8, 0.0), (20, 16, 16, 16, 0.0, 0.7))
+    network = Scripted(spec("d", "detect", labels=("cat", "dog"), same_object_iou=iou), found)
+    async with running(network) as pipeline:
+        [objects] = await pipeline.detect([picture(64, 64)], "d", 0.5, soon())
+    assert not isinstance(objects, errors.AisleError)
+    assert len(objects) == count
 
 
 async def test_boxes_do_not_depend_on_the_scale_the_jpeg_was_decoded_at() -> None:
