@@ -152,13 +152,13 @@ def photos(task: Task, data: Path) -> Iterator[Photo]:
             rows += [(*item["box"], 3) for item in entry["gaps"]]
             table = np.array(rows, np.float32).reshape(-1, 5)
             table[:, 2:4] += table[:, :2]
-            truth = Truth(table[:, :4], table[:, 4].astype(np.int64))
-            yield Photo(entry["file"], _read(folder / entry["file"]), truth)
+            marked = Truth(table[:, :4], table[:, 4].astype(np.int64))
+            yield Photo(entry["file"], _read(folder / entry["file"]), marked)
         return
     folder = data / "off-products"
     for entry in json.loads((folder / "index.json").read_text())["images"]:
         pixels = _read(folder / entry["file"])
-        truth = None
+        truth: Truth | None = None
         if KINDS.get(entry["kind"]) == task.name:
             height, width = pixels.shape[:2]
             fractions = np.array([item["bounding_box"] for item in entry["expected"]], np.float32)

@@ -29,6 +29,7 @@ async def http(client: ClientFactory, tmp_path: Path) -> AsyncIterator[httpx.Asy
 detect = ["red"]
 [purposes]
 red-things = ["nutriscore", "red"]
+far-things = ["nutriscore"]
 [[networks]]
 name = "red"
 version = "7"
@@ -137,7 +138,7 @@ async def test_a_network_is_found_by_what_it_is_for(http: httpx.AsyncClient) -> 
     data = drawing(320, 320, (10, 10, 100, 100))
     answer = await http.post("/vision/v1/detect?model=red-things", content=data, headers=JPEG)
     assert answer.json()["model"] == "red"
-    missing = await http.post("/vision/v1/detect?model=price-tag", content=data, headers=JPEG)
+    missing = await http.post("/vision/v1/detect?model=far-things", content=data, headers=JPEG)
     fault(missing, 503, "NETWORK_UNAVAILABLE")
     wrong = await http.post("/vision/v1/embed?model=red-things", content=data, headers=JPEG)
     fault(wrong, 404, "NOT_FOUND")

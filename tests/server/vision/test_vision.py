@@ -136,7 +136,7 @@ async def test_an_unknown_network_is_404_and_one_that_is_not_installed_503(http:
     assert "nobody" in fault(await post("embed?model=nobody"), 404, "NOT_FOUND")
     fault(await post("embed?model=clip-vit-b-32"), 503, "NETWORK_UNAVAILABLE")
     fault(await post("detect?model=stub"), 404, "NOT_FOUND")
-    fault(await post("detect"), 503, "NETWORK_UNAVAILABLE")
+    fault(await post("detect?model=universal_logo_detector_yolo"), 503, "NETWORK_UNAVAILABLE")
 
 
 @pytest.mark.parametrize("threshold", ["-0.1", "1.1", "nan", "high"])
