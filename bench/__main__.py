@@ -21,6 +21,7 @@ PARTS = (
     "pixels",
     "features",
     "networks",
+    "detectors",
     "recall",
     "recognition",
     "recognition_speed",

@@ -1,6 +1,6 @@
 """The shipped detectors on real photos and held-out drawn scenes, prepared and decoded as the server does.
 
-    python -m bench.detectors [--weights FOLDER] [--data FOLDER] [--scenes FOLDER]
+    python -m bench detectors, or python -m bench.detectors [--weights FOLDER] [--data FOLDER] [--scenes FOLDER]
 
 The photos are for measuring only; no network was trained on them. Scenes are those that training drew and kept
 out (`python -m models.train detector --draw-only`); where there are none, only the photos are measured.
