@@ -183,7 +183,7 @@ def _recoloured(pixels: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
 def _camera_colours(count: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Brightness, contrast, saturation and white balance of another camera: (count, 3, 3), (count, 3).
 
-    Kept small: colour tells many groceries apart, and twice these ranges made learning three times as slow.
+    Kept small: colour tells many groceries apart.
     """
     device = generator.device
     luma = torch.tensor(_LUMA, device=device).expand(3, 3)
