@@ -82,7 +82,7 @@ async def _show(settings: Settings) -> None:
 
 
 async def _glances(http: aiohttp.ClientSession, key: str) -> list[str]:
-    """What the networks say of the photo: its vector, and the logos on it, a line each."""
+    """What the networks say of the photo: its vector, and what is found on it, a line each."""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "image/jpeg"}
     lines = []
     for task in ("embed", "detect"):

@@ -218,6 +218,7 @@ class Collections:
         # The topic goes with its collection; one that never changed has none.
         if sequence < loaded.sequence or (sequence == 0 and not await self._exists(collection)):
             self._forget(collection)
+            await asyncio.to_thread(self._upkeep.discard, collection)
             return
         if sequence == loaded.sequence:
             return

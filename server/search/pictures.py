@@ -123,8 +123,9 @@ class Pictures:
         """Make the picture and its thumbnails durable; given up again when the block is refused."""
         pictures = (upload.data, *upload.thumbs)
         # First of all, and apart: whatever happens to this request, what no row comes to name is freed later.
+        names = await asyncio.to_thread(lambda: [name_of(data) for data in pictures])
         async with self._database.transaction() as connection:
-            await self._disposal.later(connection, [map(name_of, pictures)])
+            await self._disposal.later(connection, [names])
         yield await asyncio.gather(*map(self._blobs.put, pictures))
 
 

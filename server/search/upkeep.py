@@ -54,12 +54,13 @@ class Upkeep:
 
         behind: Images that changed since the newest snapshot.
         """
+        pays = behind >= max(MIN_IMAGES_BEHIND, SHARE_BEHIND * len(replica))
+        if not pays and not replica.compact_due:
+            return False
         async with self._turns:
             if replica.compact_due:
                 await asyncio.to_thread(replica.compact)
-            if behind < max(MIN_IMAGES_BEHIND, SHARE_BEHIND * len(replica)):
-                return False
-            return await asyncio.to_thread(self.save, collection, replica, sequence)
+            return pays and await asyncio.to_thread(self.save, collection, replica, sequence)
 
     def check(self) -> dict[str, str]:
         """Every collection that has a snapshot, read whole: "N images", or why it would be refused."""
@@ -71,9 +72,9 @@ class Upkeep:
                 found[folder.name.removeprefix(PREFIX)] = f"refused: {fault}"
         return found
 
-    def discard(self) -> None:
-        """Remove every snapshot, so that the next load reads the database alone."""
-        for folder in self._folder.glob(f"{PREFIX}*"):
+    def discard(self, collection: str = "*") -> None:
+        """Remove the snapshots of a collection, or of all, so that the next load reads the database alone."""
+        for folder in self._folder.glob(f"{PREFIX}{collection}"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def save(self, collection: str, replica: Replica, sequence: int) -> bool:

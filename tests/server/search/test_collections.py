@@ -162,9 +162,11 @@ async def test_a_deleted_collection_leaves_the_memory_of_every_worker(start_work
             for worker in (first, second):
                 await tenant.at(worker).found(token, ONE)
                 assert collection["uuid"] in worker.search.collections
+        assert await first.search.collections.save()
         for collection, _ in shelves:
             await tenant.ask("DELETE", f"collection/{collection['uuid']}/")
         await eventually(lambda: len(first.search.collections) + len(second.search.collections) == 0)
+        await eventually(lambda: first.search.upkeep.check() == {})
 
 
 async def test_searches_and_writes_at_once_end_in_the_same_state(start_worker: StartWorker) -> None:
