@@ -25,6 +25,7 @@ from server.db import Database
 from server.envelopes import Envelopes
 from server.fetch import Fetcher
 from server.health import Health
+from server.insights.service import Insights
 from server.jobs import Jobs
 from server.limits import RateLimiter
 from server.metrics import Metrics
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 # From web pages of any origin: recognition posts pictures, management does everything.
 CROSS_ORIGIN = Policy(("POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS"))
+# Known web clients send the session cookie of the product server.
+WITH_CREDENTIALS = Policy(("POST", "GET", "PUT", "OPTIONS"), credentials=True)
 OPENAPI = OpenAPIConfig(
     title="Aisle",
     version="0.1.0",
@@ -78,22 +81,33 @@ class Application:
         )
         self.pictures = Blobs.at(settings.blob_url, folder.blobs, "search")
         self.search = self._image_search()
-        self.kinds: dict[str, Kind] = {}
+        self.insights = Insights(
+            settings, database=self.database, fetcher=self.fetcher, jobs=self.jobs, metrics=self.metrics
+        )
+        for kind in (*self.search.job_kinds, *self.insights.job_kinds):
+            self.jobs.add(kind)
+        self.kinds: dict[str, Kind] = {kind.name: kind for kind in self.insights.kinds}
         self.envelopes = Envelopes(
             {
                 vision.PREFIX: vision.envelope,
                 **dict.fromkeys(self.search.prefixes, self.search.envelope),
+                **dict.fromkeys(self.insights.prefixes, self.insights.envelope),
             }
         )
         self.litestar = self._litestar()
         self._asgi = Middleware(
             self.litestar,
             timeout_s=settings.request_timeout_s,
-            parts=("/admin/v1", vision.PREFIX, *self.search.prefixes),
+            parts=("/admin/v1", vision.PREFIX, *self.search.prefixes, *self.insights.prefixes),
             health=self.health,
             metrics=self.metrics,
             envelopes=self.envelopes,
-            cors=Cors(dict.fromkeys(self.search.prefixes, CROSS_ORIGIN)),
+            cors=Cors(
+                {
+                    **dict.fromkeys(self.search.prefixes, CROSS_ORIGIN),
+                    **dict.fromkeys(self.insights.prefixes, WITH_CREDENTIALS),
+                }
+            ),
             overridable=self.search.overridable,
         )
 
@@ -148,6 +162,7 @@ class Application:
             ("changes", self.follower.open, self.follower.close),
             ("fetcher", self.fetcher.open, self.fetcher.close),
             ("image search", self.search.open, self.search.close),
+            ("insights", self.insights.open, self.insights.close),
             ("jobs", self.jobs.open, self.jobs.close),
         ):
             starting(name)
@@ -162,7 +177,7 @@ class Application:
         self.health.add("jobs", lambda: self.jobs.is_alive)
 
     def _image_search(self) -> ImageSearch:
-        search = ImageSearch(
+        return ImageSearch(
             self.settings,
             database=self.database,
             keys=self.keys,
@@ -173,9 +188,6 @@ class Application:
             limiter=self.limiter,
             metrics=self.metrics,
         )
-        for kind in search.job_kinds:
-            self.jobs.add(kind)
-        return search
 
     def _litestar(self) -> Litestar:
         settings = self.settings
@@ -188,6 +200,7 @@ class Application:
                     pipeline=self.pipeline, keys=self.keys, fetcher=self.fetcher, settings=settings
                 ),
                 self.search.router,
+                self.insights.router,
             ],
             exception_handlers={Exception: self.envelopes.handle},
             openapi_config=OPENAPI,

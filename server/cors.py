@@ -16,10 +16,14 @@ EXPOSED = b"X-Request-Id, Server-Timing, Retry-After, Location, ETag, Warning"
 
 
 class Policy(NamedTuple):
-    """Any origin, without credentials: keys travel in the request itself, never in cookies."""
+    """Any origin. Without credentials keys travel in the request itself, never in cookies.
+
+    With them the origin is named back, for no browser takes "*" then, and a preflight is answered 200.
+    """
 
     methods: tuple[str, ...]
     max_age_s: int = 86_400
+    credentials: bool = False
 
 
 class Cors:

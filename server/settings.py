@@ -41,6 +41,29 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     scans_per_second: int = 100
 
 
+class InsightOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Robotoff contract leaves to the operator, its rulings on conflicts (1.4) first."""
+
+    questions_per_product: int = 1
+    # 0 counts exactly, 100 is what the original answers at most.
+    count_cap: int = 0
+    with_logo_mode: str = "live"
+    one_vote_per_voter: bool = False
+    verify_credentials: bool = False
+    automatic_delay_s: float = 600.0
+    automatic_every_s: float = 120.0
+    # Without them every product counts as unknown, and what is said of it is believed.
+    product_checks: bool = True
+    english_names: bool = False
+    dump_python_literals: bool = False
+    async_writes: bool = False
+    product_opener_user: str | None = None
+    product_opener_password: str | None = None
+    events_url: str | None = None
+    image_url: str = "https://images.openfoodfacts.org/images/products"
+    trusted_proxies: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an operator can choose; defaults suit one laptop."""
 
@@ -66,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_s: float = 30.0
     log_level: str = "info"
     limits: Limits = Limits()
+    insights: InsightOptions = InsightOptions()
     # Where several worker processes of one server keep their shared metric files.
     metrics_dir: Path | None = None
 
@@ -108,8 +132,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 batch_queue=read.integer("AISLE_BATCH_QUEUE", limit.batch_queue, 1, 2**20),
                 scans_per_second=read.integer("AISLE_SCANS_PER_SECOND", limit.scans_per_second, 1, 2**20),
             ),
+            insights=_insight_options(read),
             metrics_dir=read.directory("PROMETHEUS_MULTIPROC_DIR"),
         )
+
+
+def _insight_options(read: _Reader) -> InsightOptions:
+    default = InsightOptions()
+    return InsightOptions(
+        questions_per_product=read.integer(
+            "AISLE_QUESTIONS_PER_PRODUCT", default.questions_per_product, 1, 1000
+        ),
+        count_cap=read.integer("AISLE_COUNT_CAP", default.count_cap, 0, 2**31),
+        with_logo_mode=read.choice("AISLE_WITH_LOGO_MODE", default.with_logo_mode, ("live", "documented")),
+        one_vote_per_voter=read.boolean("AISLE_ONE_VOTE_PER_VOTER", default.one_vote_per_voter),
+        verify_credentials=read.boolean("AISLE_VERIFY_CREDENTIALS", default.verify_credentials),
+        automatic_delay_s=read.number("AISLE_AUTOMATIC_DELAY_S", default.automatic_delay_s, 0, 31_536_000),
+        automatic_every_s=read.number("AISLE_AUTOMATIC_EVERY_S", default.automatic_every_s, 0.1, 86_400),
+        product_checks=read.boolean("AISLE_PRODUCT_CHECKS", default.product_checks),
+        english_names=read.boolean("AISLE_ENGLISH_NAMES", default.english_names),
+        dump_python_literals=read.boolean("AISLE_DUMP_PYTHON_LITERALS", default.dump_python_literals),
+        async_writes=read.boolean("AISLE_ASYNC_WRITES", default.async_writes),
+        product_opener_user=read.text("AISLE_PRODUCT_OPENER_USER"),
+        product_opener_password=read.text("AISLE_PRODUCT_OPENER_PASSWORD"),
+        events_url=read.url("AISLE_EVENTS_URL", ("redis", "rediss")),
+        image_url=read.url("AISLE_IMAGE_URL", ("http", "https")) or default.image_url,
+        trusted_proxies=read.names("AISLE_TRUSTED_PROXIES", default.trusted_proxies),
+    )
 
 
 class _Reader:

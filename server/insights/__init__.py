@@ -1,0 +1,1 @@
+"""Insights on food products, compatible with Open Food Facts' Robotoff: questions, annotations, predictions."""

@@ -1,0 +1,37 @@
+"""Insights put together: every object of this product, made once per process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar import Router
+
+from server.insights import routes, schema
+
+if TYPE_CHECKING:
+    from server.db import Database
+    from server.fetch import Fetcher
+    from server.jobs import JobKind, Jobs
+    from server.metrics import Metrics
+    from server.settings import Settings
+    from server.transfer import Kind
+
+
+class Insights:
+    """Open it after the database, before the jobs."""
+
+    prefixes = routes.PREFIXES
+    envelope = staticmethod(schema.envelope)
+
+    def __init__(
+        self, settings: Settings, *, database: Database, fetcher: Fetcher, jobs: Jobs, metrics: Metrics
+    ) -> None:
+        self.kinds: tuple[Kind, ...] = ()
+        self.job_kinds: tuple[JobKind, ...] = ()
+        self.router: Router = routes.router({"database": database, "options": settings.insights})
+
+    async def open(self) -> None:
+        """Start what runs beside requests."""
+
+    async def close(self) -> None:
+        """Stop it."""
