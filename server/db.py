@@ -25,6 +25,8 @@ Connection: TypeAlias = Any
 STATEMENT_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
 CONNECTIONS = 10
+# The byte before the text in jsonb's binary form.
+JSONB_VERSION = b"\x01"
 
 # What the driver raises when the database is gone: a closed connection is an `InterfaceError`, a stopped
 # embedded database, whose socket is no more, a `FileNotFoundError`.
@@ -60,14 +62,21 @@ def translated() -> Iterator[None]:
 
 
 async def teach_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Make json and jsonb columns Python values both ways."""
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name,
-            schema="pg_catalog",
-            encoder=lambda value: msgspec.json.encode(value).decode(),
-            decoder=msgspec.json.decode,
-        )
+    """Make json and jsonb columns Python values both ways, in the binary form that COPY needs."""
+    await connection.set_type_codec(
+        "json",
+        schema="pg_catalog",
+        encoder=msgspec.json.encode,
+        decoder=msgspec.json.decode,
+        format="binary",
+    )
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: JSONB_VERSION + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(data[1:]),
+        format="binary",
+    )
 
 
 class Database:
