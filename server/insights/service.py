@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from server.insights import routes, schema
+from server.insights import kinds_insights, routes, schema
 
 if TYPE_CHECKING:
     from server.db import Database
@@ -26,7 +26,7 @@ class Insights:
     def __init__(
         self, settings: Settings, *, database: Database, fetcher: Fetcher, jobs: Jobs, metrics: Metrics
     ) -> None:
-        self.kinds: tuple[Kind, ...] = ()
+        self.kinds: tuple[Kind, ...] = (*kinds_insights.kinds(database),)
         self.job_kinds: tuple[JobKind, ...] = ()
         self.router: Router = routes.router({"database": database, "options": settings.insights})
 
