@@ -31,6 +31,7 @@ BY_STATUS: dict[int, type[AisleError]] = {
     405: errors.MethodNotAllowed,
     409: errors.Conflict,
     413: errors.BodyTooLarge,
+    415: errors.UnsupportedMediaType,
     422: errors.Unprocessable,
     429: errors.RateLimited,
     503: errors.NotReady,

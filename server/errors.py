@@ -9,6 +9,7 @@ AisleError
   MethodNotAllowed       405  carries Allow
   Conflict               409
   BodyTooLarge           413  names the limit
+  UnsupportedMediaType   415
   Unprocessable          422
   RateLimited            429  one client asks too often; carries Retry-After
   InternalError          500  unknown fault: an id, no internals
@@ -136,6 +137,14 @@ class BodyTooLarge(AisleError):
     status = 413
     code = "BODY_TOO_LARGE"
     text = "Request body is too large"
+
+
+class UnsupportedMediaType(AisleError):
+    """The body is of a type we do not read here."""
+
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    text = "Unsupported media type"
 
 
 class Unprocessable(AisleError):

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # Always answered, never counted as in flight, logged at debug level only.
 OPERATION = ("/health", "/metrics", "/schema")
 # As long as the body: their time is bounded by the operator's patience.
-ENDLESS = ("/admin/v1/import", "/admin/v1/export")
+ENDLESS = ("/admin/v1/import", "/admin/v1/export", "/api/v1/insights/dump")
 # What a stage has to notice the deadline itself, before its task is cancelled.
 GRACE_S = 0.25
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -98,10 +98,7 @@ class Middleware:
                 variable.reset(token)  # type: ignore[attr-defined]
 
     async def _serve(self, exchange: _Exchange, scope: Scope, receive: Receive, is_operation: bool) -> None:
-        preflight = self._cors.preflight(exchange.path, exchange.headers) if exchange.is_options else None
-        if preflight is not None:
-            await exchange.send({"type": "http.response.start", "status": 204, "headers": preflight})
-            await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
+        if exchange.is_preflight and await self._preflight(exchange, scope, receive):
             return
         try:
             if not is_operation and not self._health.is_started:
@@ -113,6 +110,32 @@ class Middleware:
                 logger.error("answer broken off", exc_info=fault)
                 raise
             await self._envelopes.send(fault, scope, receive, exchange.send, exchange.method)
+
+    async def _preflight(self, exchange: _Exchange, scope: Scope, receive: Receive) -> bool:
+        """Answer a browser's preliminary question; False where that is left to the ordinary way."""
+        policy = self._cors.policy(exchange.path)
+        if policy is None:
+            return False
+        status, methods = 204, None
+        if policy.credentials:
+            status, methods = 200, await self._methods_of(scope, receive)
+            if methods is None:
+                return False
+        headers = self._cors.preflight(exchange.path, exchange.headers, methods)
+        await exchange.send({"type": "http.response.start", "status": status, "headers": headers or []})
+        await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
+        return True
+
+    async def _methods_of(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The methods of a path, as the router itself lists them for OPTIONS; None for an unknown path."""
+        found: list[bytes] = []
+
+        async def listen(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                found.extend(value for name, value in message["headers"] if name.lower() == b"allow")
+
+        await self._inner({**scope, "state": {}}, receive, listen)  # type: ignore[arg-type]
+        return found[0] if found else None
 
     async def _answer(self, exchange: _Exchange, scope: Scope, receive: Receive) -> None:
         endless = any(is_under(exchange.path, prefix) for prefix in ENDLESS)
@@ -204,9 +227,9 @@ class _Exchange:
         self._health = health
 
     @property
-    def is_options(self) -> bool:
-        """Whether this may be a browser's preliminary question."""
-        return self.method == "OPTIONS"
+    def is_preflight(self) -> bool:
+        """Whether this is a browser's preliminary question."""
+        return self.method == "OPTIONS" and b"access-control-request-method" in self.headers
 
     async def send(self, message: Message) -> None:
         """Pass a message of the answer on, with our headers, and without a body for HEAD."""
@@ -225,8 +248,8 @@ class _Exchange:
         headers.append((b"x-content-type-options", b"nosniff"))
         if b"server-timing" not in present:
             headers.append((b"server-timing", self._timing()))
-        for name, value in self._cors.headers(self.path):
-            if name not in present:
+        for name, value in self._cors.headers(self.path, self.headers):
+            if name not in present or name == b"vary":
                 headers.append((name, value))
         if self._health.is_draining and self._http_1:
             # Keep-alive clients go elsewhere instead of meeting a closed door.

@@ -41,7 +41,7 @@ class Parameters:
         """Those of a raw query string, then those of a form; `BadRequest` names the limit when there are too many."""
         try:
             pairs = parse_qsl(
-                query.decode("latin-1"),
+                query.decode("utf-8", "replace"),
                 keep_blank_values=True,
                 max_num_fields=MAX_PARAMETERS,
                 errors="replace",

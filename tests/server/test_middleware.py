@@ -25,7 +25,7 @@ from server.middleware import Middleware, deadline_of
 class Rig:
     """The middleware around a few routes."""
 
-    def __init__(self, timeout_s: float = 30.0) -> None:
+    def __init__(self, timeout_s: float = 30.0, cors: Cors | None = None) -> None:
         self.health, self.metrics = Health(), Metrics()
         self.health.is_started = True
         envelopes = Envelopes({"/v1": words})
@@ -41,7 +41,7 @@ class Rig:
             health=self.health,
             metrics=self.metrics,
             envelopes=envelopes,
-            cors=Cors({"/v1": Policy(("POST", "OPTIONS"))}),
+            cors=cors or Cors({"/v1": Policy(("POST", "OPTIONS"))}),
         )
 
     @asynccontextmanager
@@ -223,3 +223,41 @@ async def test_the_access_log_has_the_path_but_neither_query_nor_body(
     line = json.loads(logs.JsonFormatter().format(record))
     assert (line["method"], line["path"], line["status"], line["bytes_in"]) == ("POST", "/v1/fails", 500, 11)
     assert line["ms"] >= 0 and "secret" not in json.dumps(line)
+
+
+async def test_with_credentials_the_origin_comes_back_whatever_the_answer() -> None:
+    rig, origin = Rig(cors=Cors({"/v1": Policy(("GET",), credentials=True)})), "https://a.example"
+    async with rig.http() as http:
+        for method, path in (("POST", "/v1/fails"), ("GET", "/v1/fails"), ("GET", "/v1/nowhere")):
+            answer = await http.request(method, path, headers={"Origin": origin})
+            assert answer.status_code >= 400
+            assert answer.headers["access-control-allow-origin"] == origin
+            assert answer.headers["access-control-allow-credentials"] == "true"
+            assert "Origin" in answer.headers.get_list("vary")
+        assert "access-control-allow-origin" not in (await http.get("/v1/fails")).headers
+        assert (
+            "access-control-allow-origin"
+            not in (await http.get("/hello", headers={"Origin": origin})).headers
+        )
+
+
+async def test_with_credentials_a_preflight_is_an_empty_200_with_the_routers_methods() -> None:
+    rig = Rig(cors=Cors({"/v1": Policy(("GET", "PUT"), credentials=True)}))
+    rig.health.is_started = False
+    asks = {
+        "Origin": "https://a.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, x-a",
+    }
+    async with rig.http() as http:
+        answer = await http.options("/v1/fails", headers=asks)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["access-control-allow-methods"] == "OPTIONS, POST"
+        assert answer.headers["access-control-allow-headers"] == "authorization, x-a"
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        assert answer.headers["access-control-max-age"] == "86400"
+        assert "allow" not in answer.headers
+        rig.health.is_started = True
+        unknown = await http.options("/v1/nowhere", headers=asks)
+        assert unknown.status_code == 404
+        assert unknown.headers["access-control-allow-origin"] == "https://a.example"
