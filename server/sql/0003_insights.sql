@@ -61,6 +61,10 @@ CREATE INDEX product_insight_type_popular ON product_insight (server_type, type,
     WHERE is_open;
 CREATE INDEX product_insight_tag_popular ON product_insight (server_type, value_tag, unique_scans_n DESC, id)
     WHERE is_open;
+CREATE INDEX product_insight_predictor_popular
+    ON product_insight (server_type, predictor, unique_scans_n DESC, id) WHERE is_open;
+CREATE INDEX product_insight_imageless_popular ON product_insight (server_type, unique_scans_n DESC, id)
+    WHERE is_open AND NOT with_image;
 CREATE INDEX product_insight_confident ON product_insight (server_type, confidence DESC NULLS LAST, id)
     WHERE is_open;
 CREATE INDEX product_insight_lot ON product_insight (server_type, n_votes DESC, lot) WHERE is_open;
@@ -233,10 +237,12 @@ CREATE TABLE taxonomy_node (
 CREATE TABLE insight_tally (
     server_type text NOT NULL,
     type text NOT NULL,
-    -- What else is counted by: '' (nothing), value_tag, country, brand, campaign, country_tag, campaign_tag.
+    -- What else is counted by: '' (nothing), value_tag, country, brand, campaign, predictor, country_tag,
+    -- campaign_tag.
     dimension text NOT NULL,
+    -- The country, brand, campaign or predictor, else ''.
     value text NOT NULL,
-    -- Only of the last two dimensions; NULL is the group of insights without a tag.
+    -- Only where the dimension counts by tags; NULL is the group of insights without a tag.
     value_tag text,
     -- NULL: not annotated.
     annotation integer,
@@ -244,22 +250,30 @@ CREATE TABLE insight_tally (
     reserved_barcode boolean NOT NULL,
     with_image boolean,
     n bigint NOT NULL,
-    UNIQUE NULLS NOT DISTINCT (server_type, type, dimension, value, value_tag, annotation,
+    -- In the order of the look-ups: one sort over some types, or the tags of one type.
+    UNIQUE NULLS NOT DISTINCT (server_type, dimension, value, type, value_tag, annotation,
                                automatic_processing, reserved_barcode, with_image)
 );
 
 CREATE TABLE insight_tally_delta (LIKE insight_tally);
 
--- One row for every sort that an insight belongs to.
+-- Sorts that nothing belongs to any more; the fold drops them.
+CREATE INDEX insight_tally_empty ON insight_tally (n) WHERE n = 0;
+CREATE INDEX insight_tally_delta_sort ON insight_tally_delta (server_type, dimension, value, type, value_tag);
+
+-- One row for every sort that an insight belongs to, also where a list names it twice.
 CREATE FUNCTION insight_sorts(i product_insight)
 RETURNS TABLE (dimension text, value text, value_tag text) LANGUAGE sql STABLE AS $$
     SELECT '', '', NULL::text
-    UNION ALL SELECT 'value_tag', coalesce(i.value_tag, ''), i.value_tag
-    UNION ALL SELECT 'brand', b, NULL FROM unnest(i.brands) AS b
-    UNION ALL SELECT 'country', c, NULL FROM unnest(i.countries) AS c
-    UNION ALL SELECT 'country_tag', c, i.value_tag FROM unnest(i.countries) AS c
-    UNION ALL SELECT 'campaign', c, NULL FROM unnest(i.campaign) AS c
-    UNION ALL SELECT 'campaign_tag', c, i.value_tag FROM unnest(i.campaign) AS c
+    UNION ALL SELECT 'value_tag', '', i.value_tag
+    UNION ALL SELECT 'predictor', i.predictor, NULL WHERE i.predictor IS NOT NULL
+    UNION ALL SELECT DISTINCT 'brand', b, NULL FROM unnest(i.brands) AS b WHERE b IS NOT NULL
+    UNION ALL SELECT s.dimension, c, s.value_tag
+        FROM (SELECT DISTINCT c FROM unnest(i.countries) AS c WHERE c IS NOT NULL),
+             (VALUES ('country', NULL), ('country_tag', i.value_tag)) AS s (dimension, value_tag)
+    UNION ALL SELECT s.dimension, c, s.value_tag
+        FROM (SELECT DISTINCT c FROM unnest(i.campaign) AS c WHERE c IS NOT NULL),
+             (VALUES ('campaign', NULL), ('campaign_tag', i.value_tag)) AS s (dimension, value_tag)
 $$;
 
 CREATE FUNCTION tally_added() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -301,11 +315,11 @@ CREATE TRIGGER tally_delete AFTER DELETE ON product_insight
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tally_removed();
 -- A vote changes nothing that is counted by, and must stay cheap.
 CREATE TRIGGER tally_update AFTER UPDATE ON product_insight FOR EACH ROW
-    WHEN ((OLD.server_type, OLD.type, OLD.value_tag, OLD.brands, OLD.countries, OLD.campaign, OLD.annotation,
-           OLD.automatic_processing, OLD.reserved_barcode, OLD.with_image)
+    WHEN ((OLD.server_type, OLD.type, OLD.value_tag, OLD.brands, OLD.countries, OLD.campaign, OLD.predictor,
+           OLD.annotation, OLD.automatic_processing, OLD.reserved_barcode, OLD.with_image)
           IS DISTINCT FROM
-          (NEW.server_type, NEW.type, NEW.value_tag, NEW.brands, NEW.countries, NEW.campaign, NEW.annotation,
-           NEW.automatic_processing, NEW.reserved_barcode, NEW.with_image))
+          (NEW.server_type, NEW.type, NEW.value_tag, NEW.brands, NEW.countries, NEW.campaign, NEW.predictor,
+           NEW.annotation, NEW.automatic_processing, NEW.reserved_barcode, NEW.with_image))
     EXECUTE FUNCTION tally_moved();
 
 -- Moves the deltas into the tally; call it within a transaction, one at a time.
@@ -321,10 +335,11 @@ BEGIN
         FROM taken GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 HAVING sum(n) <> 0
     )
     INSERT INTO insight_tally SELECT * FROM summed
-    ON CONFLICT (server_type, type, dimension, value, value_tag,
+    ON CONFLICT (server_type, dimension, value, type, value_tag,
                  annotation, automatic_processing, reserved_barcode, with_image)
     DO UPDATE SET n = insight_tally.n + excluded.n;
     GET DIAGNOSTICS folded = ROW_COUNT;
+    DELETE FROM insight_tally WHERE n = 0;
     RETURN folded;
 END $$;
 
