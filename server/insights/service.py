@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from server.insights import kinds_insights, routes, schema
+from server.insights import kinds_insights, kinds_taxonomies, routes, schema
+from server.insights.taxonomy import Taxonomies
 
 if TYPE_CHECKING:
     from server.db import Database
@@ -26,12 +27,18 @@ class Insights:
     def __init__(
         self, settings: Settings, *, database: Database, fetcher: Fetcher, jobs: Jobs, metrics: Metrics
     ) -> None:
-        self.kinds: tuple[Kind, ...] = (*kinds_insights.kinds(database),)
+        self.taxonomies = Taxonomies(database)
+        self.kinds: tuple[Kind, ...] = (
+            *kinds_insights.kinds(database),
+            *kinds_taxonomies.kinds(database, self.taxonomies),
+        )
         self.job_kinds: tuple[JobKind, ...] = ()
         self.router: Router = routes.router({"database": database, "options": settings.insights})
 
     async def open(self) -> None:
         """Start what runs beside requests."""
+        await self.taxonomies.open()
 
     async def close(self) -> None:
         """Stop it."""
+        await self.taxonomies.close()

@@ -5,22 +5,34 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Letters that have no accent to drop and still a plain spelling.
-PLAIN = str.maketrans(
-    {
-        "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D",
-        "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "\u0131": "i", "\u2019": "'",
-    }
-)  # fmt: skip
+# Signs that have no accent to drop and still a plain spelling.
+PLAIN = {
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D",
+    "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "\u0131": "i",
+    "\u2018": "'", "\u2019": "'", "\u2013": "-", "\u2014": "-", "\u2026": "...",
+}  # fmt: skip
 PREFIXED = re.compile(r"[a-z]{2,3}:\S")
+
+
+class _Folding(dict[int, str]):
+    """What `str.translate` puts in place of each sign, worked out once per sign."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        folded = PLAIN.get(letter) or _ascii(letter)
+        self[code] = folded
+        return folded
+
+
+_folding = _Folding()
 
 
 def tag(text: str) -> str:
     """The tag of a free text: "Crème d'Été" -> "creme-d-ete"; what has no ASCII spelling stays."""
-    plain = "".join(_ascii(letter) for letter in text.translate(PLAIN)).lower()
-    plain = plain.replace(" & ", "-")
-    for letter in " '.":
-        plain = plain.replace(letter, "-")
+    if not text.isascii():
+        # Composed first, so that an accent of its own is one with its letter.
+        text = unicodedata.normalize("NFC", text).translate(_folding)
+    plain = text.lower().replace(" & ", "-").replace(" ", "-").replace("'", "-").replace(".", "-")
     return plain.replace("!", "").replace("?", "").strip("-")
 
 
