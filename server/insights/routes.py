@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Response, Router, get
+from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 
 from server import forms
+from server.insights import routes_insights, routes_predictions
 from server.insights.parameters import MAX_PARAMETERS, Parameters
 from server.middleware import deadline_of
 
@@ -45,11 +47,13 @@ def router(parts: Mapping[str, object]) -> Router:
     """Everything under `PREFIXES`; `parts` are handed to the routes by the names of their parameters."""
     return Router(
         "/",
-        route_handlers=[robots, status],
+        route_handlers=[robots, status, *routes_insights.HANDLERS, *routes_predictions.HANDLERS],
         dependencies={
             **{name: _given(part) for name, part in parts.items()},
             "parameters": Provide(parameters_of),
         },
+        # Answers depend on who asks; routes whose answers do not say so themselves.
+        cache_control=CacheControlHeader(private=True, no_cache=True),
         tags=["insights"],
     )
 

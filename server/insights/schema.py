@@ -13,7 +13,7 @@ from litestar import Response
 from server import errors
 
 
-class Insight(msgspec.Struct, frozen=True, kw_only=True):
+class Insight(msgspec.Struct, frozen=True):
     """Every column of a row, in this order; times are naive UTC."""
 
     id: UUID
@@ -45,7 +45,7 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     with_image: bool | None
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+class Prediction(msgspec.Struct, frozen=True):
     """A typed statement about a product."""
 
     id: int
@@ -63,7 +63,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     server_type: str
 
 
-class Image(msgspec.Struct, frozen=True, kw_only=True):
+class Image(msgspec.Struct, frozen=True):
     """One raw photo of a product."""
 
     id: int

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 from litestar import Router
 
 from server.insights import kinds_insights, kinds_taxonomies, routes, schema
+from server.insights.batch_key import BatchKey
+from server.insights.image_predictions import ImagePredictions
+from server.insights.insight_dump import InsightDump
+from server.insights.insight_pages import InsightPages
+from server.insights.prediction_pages import PredictionPages
 from server.insights.taxonomy import Taxonomies
 
 if TYPE_CHECKING:
@@ -33,7 +38,18 @@ class Insights:
             *kinds_taxonomies.kinds(database, self.taxonomies),
         )
         self.job_kinds: tuple[JobKind, ...] = ()
-        self.router: Router = routes.router({"database": database, "options": settings.insights})
+        options = settings.insights
+        self.router: Router = routes.router(
+            {
+                "database": database,
+                "options": options,
+                "batch_key": BatchKey(settings.batch_job_key),
+                "insight_pages": InsightPages(database, count_cap=options.count_cap),
+                "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
+                "prediction_pages": PredictionPages(database),
+                "seen": ImagePredictions(database, with_logo_mode=options.with_logo_mode),
+            }
+        )
 
     async def open(self) -> None:
         """Start what runs beside requests."""

@@ -1,0 +1,74 @@
+"""What the generated description of the API says of parameters that the routes read by themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+
+class Described(NamedTuple):
+    """One parameter; a list may be repeated or split at commas."""
+
+    kind: OpenAPIType
+    text: str
+    is_list: bool = False
+    choices: tuple[str, ...] = ()
+
+
+BOOLEAN, INTEGER, NUMBER, STRING = (
+    OpenAPIType.BOOLEAN,
+    OpenAPIType.INTEGER,
+    OpenAPIType.NUMBER,
+    OpenAPIType.STRING,
+)
+PARAMETERS = {
+    "annotated": Described(BOOLEAN, "Only annotated ones, or only others; both where absent"),
+    "annotation": Described(INTEGER, "The exact annotation: 1, 0, -1 or 2"),
+    "barcode": Described(STRING, "The product; leading zeros do not count"),
+    "batch_dir": Described(STRING, "The folder with the results of a batch job"),
+    "brands": Described(STRING, "Any of these brand tags, ten at most", is_list=True),
+    "campaigns": Described(STRING, "All of these campaigns", is_list=True),
+    "count": Described(INTEGER, "Rows per answer, from 1"),
+    "countries": Described(STRING, "Any of these countries, as two letters", is_list=True),
+    "device_id": Described(STRING, "Who asks: what this device voted on is left out"),
+    "image_id": Described(STRING, "The number of a raw image"),
+    "insight_types": Described(STRING, "Any of these types, ten at most", is_list=True),
+    "job_type": Described(STRING, "The kind of batch job", choices=("ingredients_spellcheck",)),
+    "lc": Described(STRING, "Any of these language codes", is_list=True),
+    "min_confidence": Described(NUMBER, "The best object has at least this score"),
+    "model_name": Described(STRING, "The network; hyphens and underscores are the same"),
+    "model_version": Described(STRING, "The version of the network"),
+    "order_by": Described(STRING, "Oldest first where absent", choices=("random", "popularity")),
+    "page": Described(INTEGER, "From 1; 0 means 1"),
+    "predictor": Described(STRING, "The exact predictor"),
+    "server_type": Described(
+        STRING, "The project, off where absent", choices=("off", "obf", "opff", "opf", "off_pro")
+    ),
+    "type": Described(STRING, "The exact type"),
+    "types": Described(STRING, "Any of these types, ten at most", is_list=True),
+    "value_tag": Described(STRING, "The exact tag"),
+    "with_logo": Described(BOOLEAN, "Also detections with logos"),
+}
+
+
+def asking(*names: str, required: tuple[str, ...] = ()) -> type[Operation]:
+    """The description of a route that reads these query parameters; costs nothing at run time."""
+    parameters = [_parameter(name, name in required) for name in names]
+
+    @dataclass
+    class Asking(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [*(self.parameters or ()), *parameters]
+
+    return Asking
+
+
+def _parameter(name: str, required: bool) -> Parameter:
+    described = PARAMETERS[name]
+    schema = Schema(type=described.kind, enum=list(described.choices) or None)
+    if described.is_list:
+        schema = Schema(type=OpenAPIType.ARRAY, items=schema)
+    return Parameter(name, "query", schema=schema, description=described.text, required=required)
