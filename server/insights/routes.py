@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 
 from server import forms
-from server.insights import routes_insights, routes_predictions
+from server.insights import routes_annotate, routes_insights, routes_predictions
 from server.insights.parameters import MAX_PARAMETERS, Parameters
 from server.middleware import deadline_of
 
@@ -47,7 +47,13 @@ def router(parts: Mapping[str, object]) -> Router:
     """Everything under `PREFIXES`; `parts` are handed to the routes by the names of their parameters."""
     return Router(
         "/",
-        route_handlers=[robots, status, *routes_insights.HANDLERS, *routes_predictions.HANDLERS],
+        route_handlers=[
+            robots,
+            status,
+            *routes_annotate.HANDLERS,
+            *routes_insights.HANDLERS,
+            *routes_predictions.HANDLERS,
+        ],
         dependencies={
             **{name: _given(part) for name, part in parts.items()},
             "parameters": Provide(parameters_of),

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from litestar import Router
 
 from server.insights import kinds_insights, kinds_taxonomies, routes, schema
+from server.insights.annotate import Annotator
 from server.insights.batch_key import BatchKey
+from server.insights.credential_check import CredentialCheck
 from server.insights.image_predictions import ImagePredictions
 from server.insights.insight_dump import InsightDump
 from server.insights.insight_pages import InsightPages
+from server.insights.local_products import LocalProducts
 from server.insights.prediction_pages import PredictionPages
+from server.insights.schedule import Schedule
 from server.insights.taxonomy import Taxonomies
 
 if TYPE_CHECKING:
@@ -39,11 +43,20 @@ class Insights:
         )
         self.job_kinds: tuple[JobKind, ...] = ()
         options = settings.insights
+        self.annotator = Annotator(
+            database, LocalProducts(database), self._refresh, one_vote_per_voter=options.one_vote_per_voter
+        )
+        self._automatic = Schedule("automatic insights", self.annotator.apply_due, options.automatic_every_s)
+        credential_check = CredentialCheck(
+            fetcher, settings.product_opener_url if options.verify_credentials else None
+        )
         self.router: Router = routes.router(
             {
                 "database": database,
                 "options": options,
+                "annotator": self.annotator,
                 "batch_key": BatchKey(settings.batch_job_key),
+                "credential_check": credential_check,
                 "insight_pages": InsightPages(database, count_cap=options.count_cap),
                 "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
                 "prediction_pages": PredictionPages(database),
@@ -54,7 +67,12 @@ class Insights:
     async def open(self) -> None:
         """Start what runs beside requests."""
         await self.taxonomies.open()
+        await self._automatic.open()
 
     async def close(self) -> None:
         """Stop it."""
+        await self._automatic.close()
         await self.taxonomies.close()
+
+    async def _refresh(self, server_type: str, barcode: str) -> None:
+        """The other insights of a product, after a decision about one."""
