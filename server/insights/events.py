@@ -135,10 +135,11 @@ class Events:
     async def delete_logo(self, key: str) -> None:
         """Remove a logo, and what was only proposed because of it; `NotFound` when there is none."""
         async with self._database.transaction() as connection:
-            logo = await connection.fetchrow(queries_events.LOCK_LOGO, row_number(key))
+            logo = await connection.fetchrow(queries_events.LOGO, row_number(key))
             if logo is None:
                 raise errors.NotFound(f"There is no logo {key[:100]}")
             product = logo["server_type"], logo["barcode"]
+            await connection.execute(queries_products.HOLD, *product)
             await connection.execute(queries_events.DELETE_LOGO_INSIGHTS, *product, str(logo["id"]))
             await connection.execute(queries_events.DELETE_LOGO_PREDICTIONS, *product, str(logo["id"]))
             await self._forget(connection, [logo["id"]])
@@ -151,6 +152,7 @@ class Events:
     async def _remove_product(self, *product: str) -> bool:
         """Predictions, open insights and the product itself; whether there was anything."""
         async with self._database.transaction() as connection:
+            await connection.execute(queries_products.HOLD, *product)
             done = [
                 await connection.execute(query, *product)
                 for query in (
@@ -165,6 +167,7 @@ class Events:
         """All that was seen on an image; whether its row was there."""
         product = event.server_type, event.barcode
         async with self._database.transaction() as connection:
+            await connection.execute(queries_products.HOLD, *product)
             image = await connection.fetchrow(queries_events.LOCK_IMAGE, *product, event.image_id)
             source = (
                 barcodes.source_image(event.barcode, event.image_id)
@@ -224,6 +227,7 @@ class Events:
 
     async def _move(self, connection: Connection, old: str, event: Event) -> None:
         product = old, event.barcode
+        await connection.execute(queries_products.HOLD, *product)
         await connection.execute(queries_events.DELETE_INSIGHTS, *product)
         await connection.execute(queries_events.DELETE_PREDICTIONS, *product)
         images = await connection.fetch(queries_events.LOCK_IMAGES, *product)

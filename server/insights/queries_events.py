@@ -1,6 +1,6 @@
 """SQL of what happens to products, images and logos (contract 4.6).
 
-Insights go first everywhere, for a decision holds its insight before it takes its product.
+`queries_products.HOLD` comes first, as where decisions are made, so that no two wait for each other.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ WHERE p.image_id = ANY($1)
 DELETE_DETECTIONS = "DELETE FROM image_prediction WHERE image_id = ANY($1)"
 DELETE_IMAGE_EMBEDDINGS = "DELETE FROM embedding.image_embedding WHERE image_id = ANY($1)"
 
-LOCK_LOGO = """
+LOGO = """
 SELECT l.id, i.server_type, i.barcode
 FROM logo_annotation AS l
 JOIN image_prediction AS p ON p.id = l.image_prediction_id JOIN image AS i ON i.id = p.image_id
-WHERE l.id = $1 FOR UPDATE OF l
+WHERE l.id = $1
 """
 DELETE_LOGO = "DELETE FROM logo_annotation WHERE id = $1"
 DELETE_LOGO_INSIGHTS = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# One decision or event per product at a time, until the transaction ends.
+HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ':' || $2::text, 1))"
 GET = "SELECT data FROM product WHERE server_type = $1 AND barcode = $2"
 MANY = "SELECT barcode, data FROM product WHERE server_type = $1 AND barcode = ANY($2)"
 LOCK = "SELECT data FROM product WHERE server_type = $1 AND barcode = $2 FOR UPDATE"
