@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
-from server.insights import kinds_insights, kinds_taxonomies, routes, schema
+from server.insights import (
+    kinds_images,
+    kinds_insights,
+    kinds_logos,
+    kinds_products,
+    kinds_taxonomies,
+    routes,
+    schema,
+)
 from server.insights.annotate import Annotator
 from server.insights.batch_key import BatchKey
 from server.insights.credential_check import CredentialCheck
+from server.insights.events import Events
 from server.insights.image_predictions import ImagePredictions
 from server.insights.insight_dump import InsightDump
 from server.insights.insight_pages import InsightPages
@@ -37,14 +46,19 @@ class Insights:
         self, settings: Settings, *, database: Database, fetcher: Fetcher, jobs: Jobs, metrics: Metrics
     ) -> None:
         self.taxonomies = Taxonomies(database)
+        products = LocalProducts(database)
+        events = Events(database=database, jobs=jobs, products=products, refresh=self._refresh)
         self.kinds: tuple[Kind, ...] = (
+            kinds_products.kind(database, events.delete_product),
             *kinds_insights.kinds(database),
+            *kinds_images.kinds(database, events.delete_image),
+            *kinds_logos.kinds(database, events.delete_logo),
             *kinds_taxonomies.kinds(database, self.taxonomies),
         )
-        self.job_kinds: tuple[JobKind, ...] = ()
+        self.job_kinds: tuple[JobKind, ...] = (events.job_kind,)
         options = settings.insights
         self.annotator = Annotator(
-            database, LocalProducts(database), self._refresh, one_vote_per_voter=options.one_vote_per_voter
+            database, products, self._refresh, one_vote_per_voter=options.one_vote_per_voter
         )
         self._automatic = Schedule("automatic insights", self.annotator.apply_due, options.automatic_every_s)
         credential_check = CredentialCheck(
