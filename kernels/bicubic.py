@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kernels.filters import taps
-from kernels.lanes import weighted_pixel
+from kernels.lanes import weigh_pixel
 
 FIXED_BITS = 22
 """Bits behind the point of Pillow's weights."""
@@ -44,10 +44,12 @@ def resample(
     x_first, x_exact, x_taps = taps(columns, across[0], across[1], across[2], True)
     y_weights, x_weights = y_exact.astype(np.float32), x_exact.astype(np.float32)
     y_fixed, x_fixed = _fixed(y_exact), _fixed(x_exact)
-    left = x_first.min()
+    left, width = x_first.min(), x_weights.shape[1]
+    factors = x_weights.reshape(-1)
     length = 3 * (x_first.max() + x_taps - left)
-    line = np.zeros(length + 1, dtype=np.float32)  # one to spare for the fourth lane
-    ring = np.zeros((y_taps, 3 * across[2]), dtype=np.float32)
+    # Zeros where only the padding of the weights reaches, and one to spare for the fourth lane.
+    line = np.zeros(3 * (x_first.max() + width - left) + 1, dtype=np.float32)
+    ring = np.zeros((y_taps, 3 * across[2] + 1), dtype=np.float32)
     sums = np.zeros(3 * across[2], dtype=np.float32)
     row = y_first[0]
     for y in range(down[2]):
@@ -55,11 +57,10 @@ def resample(
             source = pixels[row, 3 * left : 3 * left + length]
             for index in range(length):
                 line[index] = np.float32(source[index])
-            filtered = ring[row % y_taps]
+            fresh = ring[row % y_taps]
             for x in range(across[2]):
-                at = 3 * (x_first[x] - left)
-                red, green, blue = weighted_pixel(line, at, x_weights[x], x_taps)
-                filtered[3 * x], filtered[3 * x + 1], filtered[3 * x + 2] = red, green, blue
+                weigh_pixel(line, 3 * (x_first[x] - left), factors, x * width, width, fresh, 3 * x)
+            filtered = fresh[: 3 * across[2]]
             if _is_doubtful(filtered):
                 for index in range(3 * across[2]):
                     if _is_near_half(filtered[index]):
@@ -69,7 +70,7 @@ def resample(
             row += 1
         sums[:] = np.float32(0.0)
         for tap in range(y_taps):
-            _add(sums, ring[(y_first[y] + tap) % y_taps], y_weights[y, tap])
+            _add(sums, ring[(y_first[y] + tap) % y_taps, : 3 * across[2]], y_weights[y, tap])
         if _is_doubtful(sums):
             for index in range(3 * across[2]):
                 if _is_near_half(sums[index]):

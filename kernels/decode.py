@@ -22,10 +22,21 @@ from kernels import declared
 from kernels.header import ImageHeader, ImageLimits, ImageRejected, Reason, header, not_loaded, read
 from kernels.modes import flatten
 
-__all__ = ["ImageHeader", "ImageLimits", "ImageRejected", "Reason", "gray", "header", "rgb", "rgb_and_alpha"]
+__all__ = [
+    "ImageHeader",
+    "ImageLimits",
+    "ImageRejected",
+    "Reason",
+    "gray",
+    "header",
+    "read",
+    "rgb",
+    "rgb_and_alpha",
+]
 
 Pixels = NDArray[np.uint8]
 Colour = Literal["RGB", "GRAY"]
+Opened = tuple[ImageHeader, ImageFile | None]
 
 _TOLERATED = (
     "subsampling",
@@ -44,21 +55,34 @@ _INVERSE = {6: 8, 8: 6}
 """The EXIF orientations that do not undo themselves."""
 
 
-def rgb(data: bytes, limits: ImageLimits, *, cover: int | None = None, upright: bool = True) -> Pixels:
+def rgb(
+    data: bytes,
+    limits: ImageLimits,
+    *,
+    cover: int | None = None,
+    upright: bool = True,
+    opened: Opened | None = None,
+) -> Pixels:
     """Pixels (H, W, 3) uint8 RGB, upright; the first frame; what is transparent lies on white.
 
     cover: shortest side still needed, pixels: a JPEG comes at 1/2 or 1/4 of its size if that covers it.
     upright=False leaves the EXIF orientation unapplied. A turned picture is a strided view, not a copy.
+    opened: what `read` gave for these bytes and limits, so that the header is not read twice; used up by this.
     Raises ImageRejected in the order of contract image-search 2.1: bytes, pixels, decoding, alpha, side.
     """
-    return rgb_and_alpha(data, limits, cover=cover, upright=upright)[0]
+    return rgb_and_alpha(data, limits, cover=cover, upright=upright, opened=opened)[0]
 
 
 def rgb_and_alpha(
-    data: bytes, limits: ImageLimits, *, cover: int | None = None, upright: bool = True
+    data: bytes,
+    limits: ImageLimits,
+    *,
+    cover: int | None = None,
+    upright: bool = True,
+    opened: Opened | None = None,
 ) -> tuple[Pixels, Pixels | None]:
     """As `rgb`, and alpha (H, W) uint8, or None when every pixel is opaque."""
-    found, image = read(data, limits)
+    found, image = opened or read(data, limits)
     alpha: Pixels | None = None
     if image is None:
         scale = _scale(cover, min(found.width, found.height))

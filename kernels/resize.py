@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kernels import bicubic
 from kernels.filters import PADDING, Filter, matrix, taps
-from kernels.lanes import weighted_pixel
+from kernels.lanes import weigh_pixel
 from kernels.placement import Box, Geometry, Placement, Span, plan
 
 __all__ = ["Box", "Filter", "Geometry", "Placement", "Slot", "into_slot", "into_slot_reference", "warm_up"]
@@ -237,9 +237,12 @@ def _resample(
     y_first, y_exact, y_taps = taps(rows, down[0], down[1], down[2], False)
     x_first, x_exact, x_taps = taps(columns, across[0], across[1], across[2], False)
     y_weights, x_weights = y_exact.astype(np.float32), x_exact.astype(np.float32)
-    left = x_first.min()
+    left, width = x_first.min(), x_weights.shape[1]
+    factors = x_weights.reshape(-1)
     length = 3 * (x_first.max() + x_taps - left)
-    sums = np.zeros(length + 1, dtype=np.float32)  # one to spare for the fourth lane
+    # Zeros where only the padding of the weights reaches, and one to spare for the fourth lane.
+    sums = np.zeros(3 * (x_first.max() + width - left) + 1, dtype=np.float32)
+    line = np.zeros(3 * across[2] + 1, dtype=np.float32)
     for y in range(down[2]):
         for tap in range(0, y_taps, _ROWS_AT_ONCE):
             # Padding has weight zero; it may read any row that exists.
@@ -257,13 +260,11 @@ def _resample(
                 tap == 0,
                 sums[:length],
             )
-        at = start + y * y_step
         for x in range(across[2]):
-            red, green, blue = weighted_pixel(sums, 3 * (x_first[x] - left), x_weights[x], x_taps)
-            out[at] = red * gain[0] + bias[0]
-            out[at + plane] = green * gain[1] + bias[1]
-            out[at + 2 * plane] = blue * gain[2] + bias[2]
-            at += x_step
+            weigh_pixel(sums, 3 * (x_first[x] - left), factors, x * width, width, line, 3 * x)
+        at = start + y * y_step
+        for channel in range(3):
+            _spread(line[channel:-1], out, at + channel * plane, x_step, gain[channel], bias[channel])
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -294,3 +295,18 @@ def _add_rows(
                 + weight2 * np.float32(row2[index])
                 + weight3 * np.float32(row3[index])
             )
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _spread(
+    line: NDArray[np.float32], out: Slot, start: int, step: int, gain: np.float32, bias: np.float32
+) -> None:
+    """Every third number of `line`, normalised, into `out` from `start` on, `step` apart."""
+    count = -(-line.shape[0] // 3)
+    if step == 1:  # apart from the others: contiguous, so it is vectorised
+        run = out[start : start + count]
+        for x in range(count):
+            run[x] = line[3 * x] * gain + bias
+    else:
+        for x in range(count):
+            out[start + x * step] = line[3 * x] * gain + bias

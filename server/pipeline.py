@@ -175,9 +175,10 @@ class _Picture:
         """
         wanted = self._wanted
         self.begun_s = perf_counter()
-        found = decode.header(self._data, self._limits)
+        opened = decode.read(self._data, self._limits)
+        found = opened[0]
         self.gated_s = perf_counter()
-        pixels = decode.rgb(self._data, self._limits, cover=_cover(found, wanted))
+        pixels = decode.rgb(self._data, self._limits, cover=_cover(found, wanted), opened=opened)
         self._size = found.width, found.height
         self._placement = resize.into_slot(
             pixels,

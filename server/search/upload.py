@@ -72,11 +72,12 @@ def examine(data: bytes, limits: decode.ImageLimits) -> Upload:
     A plain picture is no error: it is stored with status "ER" and never matches.
     """
     gray = decode.gray(data, limits, long_side=features.LONG_SIDE)
-    header = decode.header(data, limits)
+    opened = decode.read(data, limits)
+    header = opened[0]
     long, short = max(header.width, header.height), min(header.width, header.height)
     if long > MAX_ASPECT * short:
         raise invalid({"file": [f"The long side may be at most {MAX_ASPECT} times the short side."]})
-    pixels = decode.rgb(data, limits, cover=ceil(max(THUMB_SIDES) * short / long))
+    pixels = decode.rgb(data, limits, cover=ceil(max(THUMB_SIDES) * short / long), opened=opened)
     small, large = (thumbnail(pixels, side) for side in THUMB_SIDES)
     content_type = f"image/{header.format}"
     try:

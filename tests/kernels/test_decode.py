@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from kernels.decode import ImageRejected, gray, rgb, rgb_and_alpha
+from kernels.decode import ImageRejected, gray, read, rgb, rgb_and_alpha
 from tests.kernels.pictures import LIMITS, encoded, flat_jpeg, mosaic, oriented, png, waves
 
 
@@ -26,6 +26,13 @@ def difference(a: np.ndarray, b: np.ndarray) -> int:
 def test_lossless_formats_keep_every_level(format: str, mode: str) -> None:
     image = Image.fromarray(mosaic(50, 33)).convert(mode)
     assert difference(rgb(encoded(image, format), LIMITS), np.asarray(image.convert("RGB"))) == 0
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "webp"])
+def test_a_picture_whose_header_was_read_comes_out_the_same(format: str) -> None:
+    data = encoded(mosaic(50, 33), format)
+    again = rgb(data, LIMITS, cover=16, opened=read(data, LIMITS))
+    assert difference(again, rgb(data, LIMITS, cover=16)) == 0
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp", "gif", "avif"])
