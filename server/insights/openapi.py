@@ -37,6 +37,7 @@ PARAMETERS = {
     "image_id": Described(STRING, "The number of a raw image"),
     "insight_types": Described(STRING, "Any of these types, ten at most", is_list=True),
     "job_type": Described(STRING, "The kind of batch job", choices=("ingredients_spellcheck",)),
+    "lang": Described(STRING, "The language of texts and values, en where absent"),
     "lc": Described(STRING, "Any of these language codes", is_list=True),
     "min_confidence": Described(NUMBER, "The best object has at least this score"),
     "model_name": Described(STRING, "The network; hyphens and underscores are the same"),
@@ -44,12 +45,14 @@ PARAMETERS = {
     "order_by": Described(STRING, "Oldest first where absent", choices=("random", "popularity")),
     "page": Described(INTEGER, "From 1; 0 means 1"),
     "predictor": Described(STRING, "The exact predictor"),
+    "reserved_barcode": Described(BOOLEAN, "Also products whose barcode a shop has made"),
     "server_type": Described(
         STRING, "The project, off where absent", choices=("off", "obf", "opff", "opf", "off_pro")
     ),
     "type": Described(STRING, "The exact type"),
     "types": Described(STRING, "Any of these types, ten at most", is_list=True),
     "value_tag": Described(STRING, "The exact tag"),
+    "with_image": Described(BOOLEAN, "Only insights that can be shown with an image, or only others"),
     "with_logo": Described(BOOLEAN, "Also detections with logos"),
 }
 

@@ -10,7 +10,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 
 from server import forms
-from server.insights import routes_annotate, routes_insights, routes_predictions
+from server.insights import routes_annotate, routes_insights, routes_predictions, routes_questions
 from server.insights.parameters import MAX_PARAMETERS, Parameters
 from server.middleware import deadline_of
 
@@ -53,6 +53,7 @@ def router(parts: Mapping[str, object]) -> Router:
             *routes_annotate.HANDLERS,
             *routes_insights.HANDLERS,
             *routes_predictions.HANDLERS,
+            *routes_questions.HANDLERS,
         ],
         dependencies={
             **{name: _given(part) for name, part in parts.items()},

@@ -97,7 +97,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     barcode: str
     server_type: str
     type: str
-    value: str
+    value: str | None
     question: str
     insight_id: UUID
     insight_type: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import msgspec
 
@@ -136,6 +136,18 @@ def voted_by(voter: Voter) -> str:
 def identity(voter: Voter) -> str:
     """What is compared: the name, or the device."""
     return voter.device_id if voter.username is None else voter.username
+
+
+@overload
+def distinct(values: Iterable[str]) -> tuple[str, ...]: ...
+
+
+@overload
+def distinct(values: None) -> None: ...
+
+
+@overload
+def distinct(values: Iterable[str] | None) -> tuple[str, ...] | None: ...
 
 
 def distinct(values: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from litestar import Router
@@ -14,6 +15,7 @@ from server.insights import (
     kinds_taxonomies,
     routes,
     schema,
+    tally,
 )
 from server.insights.annotate import Annotator
 from server.insights.batch_key import BatchKey
@@ -24,8 +26,11 @@ from server.insights.insight_dump import InsightDump
 from server.insights.insight_pages import InsightPages
 from server.insights.local_products import LocalProducts
 from server.insights.prediction_pages import PredictionPages
+from server.insights.question_values import QuestionValues
+from server.insights.questions import Questions
 from server.insights.schedule import Schedule
 from server.insights.taxonomy import Taxonomies
+from server.insights.wording import Wording
 
 if TYPE_CHECKING:
     from server.db import Database
@@ -61,6 +66,10 @@ class Insights:
             database, products, self._refresh, one_vote_per_voter=options.one_vote_per_voter
         )
         self._automatic = Schedule("automatic insights", self.annotator.apply_due, options.automatic_every_s)
+        self._folding = Schedule("tally", partial(tally.fold, database), tally.FOLD_EVERY_S)
+        question_values = QuestionValues(
+            self.taxonomies, Wording(), image_url=options.image_url, english_names=options.english_names
+        )
         credential_check = CredentialCheck(
             fetcher, settings.product_opener_url if options.verify_credentials else None
         )
@@ -74,6 +83,7 @@ class Insights:
                 "insight_pages": InsightPages(database, count_cap=options.count_cap),
                 "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
                 "prediction_pages": PredictionPages(database),
+                "questions": Questions(database, question_values, count_cap=options.count_cap),
                 "seen": ImagePredictions(database, with_logo_mode=options.with_logo_mode),
             }
         )
@@ -81,11 +91,13 @@ class Insights:
     async def open(self) -> None:
         """Start what runs beside requests."""
         await self.taxonomies.open()
+        await self._folding.open()
         await self._automatic.open()
 
     async def close(self) -> None:
         """Stop it."""
         await self._automatic.close()
+        await self._folding.close()
         await self.taxonomies.close()
 
     async def _refresh(self, server_type: str, barcode: str) -> None:

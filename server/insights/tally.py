@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-import asyncpg
 import msgspec
 
-from server import errors
 from server.insights.selection import Conditions, Selection, identity, voted_by
 
 if TYPE_CHECKING:
     from server.db import Connection, Database
     from server.deadline import Deadline
-
-logger = logging.getLogger(__name__)
 
 # What one worker at a time does; any constant of our own.
 LOCK = 0x41534C_54
@@ -68,13 +63,13 @@ def sort_of(selection: Selection) -> Sort | None:
     return Sort(dimension, values[0]) if tag is None else Sort(f"{dimension}_tag", values[0], tag)
 
 
-def counting(selection: Selection) -> tuple[str, list[object]]:
-    """The statement that counts the insights of a selection, and its arguments."""
+def counting(selection: Selection, first: Iterable[object] = ()) -> tuple[str, list[object]]:
+    """The statement that counts the insights of a selection, and its arguments, after the `first` ones."""
     sort = sort_of(selection)
     if sort is None:
-        where, arguments = selection.where()
+        where, arguments = selection.where(first=first)
         return ROWS.format(where=where), arguments
-    found = tallied(selection, sort)
+    found = tallied(selection, sort, first)
     sql = COUNTED.format(where=found.sql)
     if selection.voter is None:
         return sql, found.arguments
@@ -83,9 +78,9 @@ def counting(selection: Selection) -> tuple[str, list[object]]:
     return f"SELECT ({sql}) - ({VOTED.format(voted=voted, where=where)})", arguments
 
 
-def tallied(selection: Selection, sort: Sort) -> Conditions:
+def tallied(selection: Selection, sort: Sort, first: Iterable[object] = ()) -> Conditions:
     """The same selection as a condition on rows of the tally, without the voter."""
-    found = Conditions()
+    found = Conditions(first)
     found.add("server_type = {}", selection.server_type)
     found.add("dimension = {}", sort.dimension)
     found.add("value = {}", sort.value)
@@ -118,39 +113,15 @@ async def count(
     return number
 
 
-class Folding:
-    """Moves what changed into the tally beside the requests, so that counts stay look-ups."""
+async def fold(database: Database) -> int:
+    """Move what changed into the tally, unless another worker is at it; the number of sorts that changed.
 
-    def __init__(self, database: Database, *, every_s: float = FOLD_EVERY_S) -> None:
-        self._database = database
-        self._every_s = every_s
-        self._task: asyncio.Task[None] | None = None
-
-    async def open(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._run(), name="tally")
-
-    async def close(self) -> None:
-        """End; what is not folded waits for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def fold(self) -> int:
-        """Fold now, unless another worker is at it; the number of sorts that changed."""
-        if not await self._database.fetchval(HAS_DELTAS):
+    Counts are exact before and after; folded they stay look-ups.
+    """
+    if not await database.fetchval(HAS_DELTAS):
+        return 0
+    async with database.transaction() as connection:
+        if not await connection.fetchval(LOCKED, LOCK):
             return 0
-        async with self._database.transaction() as connection:
-            if not await connection.fetchval(LOCKED, LOCK):
-                return 0
-            folded: int = await connection.fetchval(FOLD)
-            return folded
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.fold()
-            except (errors.AisleError, asyncpg.PostgresError):
-                # Counts stay exact meanwhile, they only cost more.
-                logger.warning("the tally was not folded", exc_info=True)
-            await asyncio.sleep(self._every_s)
+        folded: int = await connection.fetchval(FOLD)
+        return folded

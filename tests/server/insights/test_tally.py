@@ -131,7 +131,6 @@ async def test_a_count_is_the_number_of_rows_after_any_changes(
     selections: list[Selection],
 ) -> None:
     await database.execute("DELETE FROM product_insight")
-    folding = tally.Folding(database)
     stored: dict[Any, dict[str, Any]] = {}
     voters: dict[Any, list[Voter | None]] = {}
     for row, votes in first:
@@ -141,7 +140,7 @@ async def test_a_count_is_the_number_of_rows_after_any_changes(
             await rows.add_vote(database, identity, 1, device_id=voter.device_id, username=voter.username)
     for kind, place, changed in changes:
         if kind == "fold":
-            await folding.fold()
+            await tally.fold(database)
         elif place is not None and place < len(stored):
             identity = list(stored)[place]
             if changed is None:
@@ -200,42 +199,27 @@ async def test_a_selection_of_no_types_has_nothing(database: Database) -> None:
 
 
 async def test_folding_empties_the_deltas_and_drops_what_is_no_more(database: Database) -> None:
-    folding = tally.Folding(database)
     await rows.add_insight(database, value_tag="en:a")
     await rows.add_insight(database, value_tag="en:b")
-    await folding.fold()
+    await tally.fold(database)
     assert await database.fetchval("SELECT count(*) FROM insight_tally_delta") == 0
     await database.execute("DELETE FROM product_insight WHERE value_tag = 'en:b'")
-    await folding.fold()
+    await tally.fold(database)
     assert await database.fetchval("SELECT count(*) FROM insight_tally WHERE value_tag = 'en:b'") == 0
     assert await tally.count(database, Selection(value_tag="en:a")) == 1
-    assert await folding.fold() == 0
+    assert await tally.fold(database) == 0
 
 
 async def test_one_worker_at_a_time_folds_and_the_other_does_not_wait(database: Database) -> None:
     await rows.add_insight(database)
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", tally.LOCK)
-        assert await asyncio.wait_for(tally.Folding(database).fold(), 5) == 0
-    assert await tally.Folding(database).fold() > 0
-
-
-async def test_the_fold_runs_by_itself_and_survives_a_database_that_is_away(database: Database) -> None:
-    away = Database(database.url)
-    folding = tally.Folding(away, every_s=0.01)
-    await rows.add_insight(database)
-    await folding.open()
-    await asyncio.sleep(0.05)
-    await away.open()
-    async with asyncio.timeout(10):
-        while await database.fetchval("SELECT count(*) FROM insight_tally_delta"):
-            await asyncio.sleep(0.01)
-    await folding.close()
-    await away.close()
+        assert await asyncio.wait_for(tally.fold(database), 5) == 0
+    assert await tally.fold(database) > 0
 
 
 async def test_a_vote_writes_nothing_into_the_tally(database: Database) -> None:
     identity = await rows.add_insight(database)
-    await tally.Folding(database).fold()
+    await tally.fold(database)
     await database.execute("UPDATE product_insight SET n_votes = n_votes + 1 WHERE id = $1", identity)
     assert await database.fetchval("SELECT count(*) FROM insight_tally_delta") == 0

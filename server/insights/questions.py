@@ -1,0 +1,114 @@
+"""Questions: lists of open insights, those of one product, and how many there are of each tag (contract 1.2.1-1.2.4)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from server.insights import question_pages
+from server.insights.question_pages import Asked, Sizes
+from server.insights.question_values import PRIORITIES, QuestionValues
+from server.insights.schema import Question
+
+if TYPE_CHECKING:
+    from server.db import Database
+    from server.deadline import Deadline
+    from server.insights.selection import Selection
+
+FOUND, NONE = "found", "no_questions"
+# Selections whose sizes are remembered; they only choose the way, so old ones do no harm.
+REMEMBERED = 10_000
+
+
+class QuestionList(msgspec.Struct, frozen=True):
+    """Status is "found" or "no_questions"."""
+
+    count: int
+    questions: list[Question]
+    status: str
+
+
+class ProductQuestions(msgspec.Struct, frozen=True):
+    """The same for one product, without a count."""
+
+    questions: list[Question]
+    status: str
+
+
+class Unanswered(msgspec.Struct, frozen=True):
+    """Pairs of a tag and how many insights wait with it; `count` is of insights."""
+
+    count: int
+    questions: msgspec.Raw
+    status: str
+
+
+class Questions:
+    """Asks the database once for an answer, twice where a selection is new to this process."""
+
+    def __init__(self, database: Database, values: QuestionValues, *, count_cap: int = 0) -> None:
+        self._database = database
+        self._values = values
+        self._count_cap = count_cap
+        self._sizes: OrderedDict[tuple[Selection, str], Sizes] = OrderedDict()
+
+    async def page(self, asked: Asked, language: str, deadline: Deadline) -> QuestionList:
+        """A page of questions, and how many there are in all."""
+        if asked.selection.types == ():
+            return QuestionList(0, [], NONE)
+        sql, arguments = question_pages.page(asked, await self._sizes_of(asked, deadline))
+        rows = await self._database.fetch(sql, *arguments, deadline=deadline)
+        count = rows[0]["n"]
+        self._remember(asked, count)
+        if self._count_cap:
+            count = min(count, self._count_cap)
+        questions = self._values.questions([row for row in rows if row["id"] is not None], language)
+        return QuestionList(count, questions, FOUND if questions else NONE)
+
+    async def of_product(
+        self, selection: Selection, limit: int, language: str, deadline: Deadline
+    ) -> ProductQuestions:
+        """The questions with the most votes, categories first, then labels, then brands."""
+        if selection.types == ():
+            return ProductQuestions([], NONE)
+        sql, arguments = question_pages.of_product(selection, limit)
+        rows: list[Mapping[str, Any]] = list(await self._database.fetch(sql, *arguments, deadline=deadline))
+        rows.sort(key=lambda row: PRIORITIES.get(row["type"], len(PRIORITIES)))
+        questions = self._values.questions(rows, language)
+        return ProductQuestions(questions, FOUND if questions else NONE)
+
+    async def unanswered(
+        self, selection: Selection, limit: int, skipped: int, deadline: Deadline
+    ) -> Unanswered:
+        """The tags with the most open insights."""
+        sql, arguments = question_pages.unanswered(selection, limit, skipped)
+        [row] = await self._database.fetch(sql, *arguments, deadline=deadline)
+        status = NONE if row["rows"] == "[]" else FOUND
+        return Unanswered(row["n"], msgspec.Raw(row["rows"].encode()), status)
+
+    async def _sizes_of(self, asked: Asked, deadline: Deadline) -> Sizes:
+        key = _key(asked)
+        known = self._sizes.get(key)
+        if known is None:
+            sql, arguments = question_pages.sizes(asked)
+            [row] = await self._database.fetch(sql, *arguments, deadline=deadline)
+            known = self._sizes[key] = Sizes(row["fitting"], row["passed"])
+        self._sizes.move_to_end(key)
+        while len(self._sizes) > REMEMBERED:
+            self._sizes.popitem(last=False)
+        return known
+
+    def _remember(self, asked: Asked, count: int) -> None:
+        key = _key(asked)
+        known = self._sizes[key]
+        self._sizes[key] = Sizes(count, max(known.passed, count))
+
+
+def _key(asked: Asked) -> tuple[Selection, str]:
+    selection = asked.selection
+    if selection.voter is not None:
+        selection = msgspec.structs.replace(selection, voter=None)
+    return selection, asked.order
