@@ -28,7 +28,8 @@ KEEP_DATA = "UPDATE product_insight SET data = $2 WHERE id = $1"
 KEEP_TAG = "UPDATE product_insight SET data = $2, value_tag = $3, value = NULL WHERE id = $1"
 
 IMAGE_SIZE = """
-SELECT width, height FROM image WHERE server_type = $1 AND barcode = $2 AND image_id = $3 AND NOT deleted
+SELECT width, height FROM image
+WHERE server_type = $1 AND barcode = $2 AND image_id = $3 AND NOT deleted AND width > 0 AND height > 0
 """
 
 ROTATION = """
