@@ -26,10 +26,10 @@ GZIP_WINDOW = 31
 
 
 class Line(NamedTuple):
-    """One object of the input and where it stood, counted from 1."""
+    """One object of the input, as the kind's `row`, and where it stood, counted from 1."""
 
     number: int
-    value: dict[str, Any]
+    value: Any
 
 
 class Result(NamedTuple):
@@ -45,7 +45,7 @@ class Kind(NamedTuple):
 
     `import_lines(lines, options)` stores a batch and gives one `Result` per line, in order; when it raises,
     each line is tried alone. `export_lines(options)` yields objects that import takes back. `delete(key)`
-    does the work of the matching event. Options are the query parameters.
+    does the work of the matching event. Options are the query parameters. `row` is what a line is read as.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Kind(NamedTuple):
     export_lines: Callable[[Mapping[str, str]], AsyncIterator[Any]] | None = None
     delete: Callable[[str], Awaitable[None]] | None = None
     batch_lines: int = 500
+    row: Any = dict[str, Any]
 
 
 class LineError(msgspec.Struct, frozen=True):
@@ -76,9 +77,9 @@ class Report(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Lines:
     """Cuts a stream of bytes, gzip or plain, into lines; memory stays below a line and a step."""
 
-    def __init__(self, max_line_bytes: int) -> None:
+    def __init__(self, max_line_bytes: int, row: Any) -> None:
         self._max_line_bytes = max_line_bytes
-        self._decode = msgspec.json.Decoder(dict[str, Any]).decode
+        self._decode = msgspec.json.Decoder(row).decode
         self._inflate: Any = None
         self._head: bytes | None = b""
         self._rest = bytearray()
@@ -160,6 +161,10 @@ class Lines:
             return []
         try:
             return [Line(self._number, self._decode(line))]
+        except msgspec.ValidationError as fault:
+            return [LineError(self._number, str(fault)[:MAX_ERROR_TEXT])]
+        except errors.BadRequest as fault:
+            return [LineError(self._number, fault.message[:MAX_ERROR_TEXT])]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
             return [LineError(self._number, f"Not a JSON object: {fault}"[:MAX_ERROR_TEXT])]
 
@@ -170,8 +175,10 @@ async def import_stream(
     """Store every good line of a stream and report the others; `BadRequest` when not one line can be read."""
     report = Report(kind=kind.name, read=0, imported=0, skipped=0, errors=[])
     ids: list[str | int | None] = []
-    lines = Lines(max_line_bytes)
+    lines = Lines(max_line_bytes, kind.row)
     waiting: list[Line] = []
+    # One batch is stored while the next is read.
+    storing: asyncio.Task[None] | None = None
 
     async def take(found: Iterable[Line | LineError]) -> None:
         for line in found:
@@ -184,17 +191,29 @@ async def import_stream(
                 await flush()
 
     async def flush() -> None:
+        nonlocal storing
         batch = list(waiting)
         waiting.clear()
-        if batch:
-            _count(report, ids, batch, await _store(kind, batch, options))
+        if storing is not None:
+            await storing
+        storing = asyncio.create_task(store(batch)) if batch else None
 
-    async for chunk in data:
-        portions = lines.feed(chunk)
-        while (found := await asyncio.to_thread(next, portions, None)) is not None:
-            await take(found)
-    await take(await asyncio.to_thread(lines.end))
-    await flush()
+    async def store(batch: list[Line]) -> None:
+        _count(report, ids, batch, await _store(kind, batch, options))
+
+    try:
+        async for chunk in data:
+            portions = lines.feed(chunk)
+            while (found := await asyncio.to_thread(next, portions, None)) is not None:
+                await take(found)
+        await take(await asyncio.to_thread(lines.end))
+        await flush()
+        # Nothing waits any more: this only sees the last batch stored.
+        await flush()
+    finally:
+        if storing is not None:
+            storing.cancel()
+            await asyncio.gather(storing, return_exceptions=True)
     report.errors.sort(key=lambda error: error.line)
     if 0 < len(ids) <= MAX_IDS and all(identity is not None for identity in ids):
         report.ids = [identity for identity in ids if identity is not None]

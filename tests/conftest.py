@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import msgspec
 import pytest
 
@@ -14,6 +15,10 @@ from server.db import Database
 from server.settings import Settings
 from tests.postgres_cluster import Cluster
 from tests.server_process import ADMIN_KEY, ROOT, ServerProcess
+
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 ClientFactory = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 

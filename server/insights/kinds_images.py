@@ -125,7 +125,7 @@ def kinds(database: Database, delete_image: Callable[[str], Awaitable[None]]) ->
     """`images` and `image_predictions`; `delete_image(key)` does the work of the event."""
 
     async def import_images(batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-        good, places = lines.sorted_out(lines.typed(batch, ImageLine))
+        good: list[ImageLine] = [line.value for line in batch]
         results = []
         with lines.refused():
             async with database.transaction() as connection:
@@ -136,10 +136,10 @@ def kinds(database: Database, delete_image: Callable[[str], Awaitable[None]]) ->
         for line in good:
             if line.deleted:
                 await delete_image("/".join(line.key))
-        return lines.merged(places, results)
+        return results
 
     async def import_predictions(batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-        good, places = lines.sorted_out(lines.typed(batch, ImagePredictionLine))
+        good: list[ImagePredictionLine] = [line.value for line in batch]
         results = []
         with lines.refused():
             async with database.transaction() as connection:
@@ -152,7 +152,7 @@ def kinds(database: Database, delete_image: Callable[[str], Awaitable[None]]) ->
                     )
                     results.append(Result(id=identity))
                 await skip_used_ids(connection, "image_prediction", [line.id for line in good])
-        return lines.merged(places, results)
+        return results
 
     def export_images(options: Mapping[str, str]) -> AsyncIterator[Any]:
         return lines.export(database, queries_kinds.EXPORT_IMAGES)
@@ -161,6 +161,6 @@ def kinds(database: Database, delete_image: Callable[[str], Awaitable[None]]) ->
         return lines.export(database, queries_kinds.EXPORT_IMAGE_PREDICTIONS)
 
     return (
-        Kind("images", import_images, export_images, delete_image),
-        Kind("image_predictions", import_predictions, export_predictions),
+        Kind("images", import_images, export_images, delete_image, row=ImageLine),
+        Kind("image_predictions", import_predictions, export_predictions, row=ImagePredictionLine),
     )

@@ -128,14 +128,18 @@ class VoteLine(msgspec.Struct, kw_only=True):
     username: str | None = None
     timestamp: datetime | None = None
 
+    def record(self) -> tuple[Any, ...]:
+        """The columns in the order of `ADD_VOTES`."""
+        moment = lines.naive_utc(self.timestamp) or lines.now()
+        return self.id or uuid4(), self.insight_id, self.username, self.value, self.device_id, moment
+
 
 def kinds(database: Database) -> tuple[Kind, ...]:
     """`insights` and `votes`; a row whose id is there already is skipped, so an import can be repeated."""
 
     async def import_insights(batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-        good, places = lines.sorted_out(lines.typed(batch, InsightLine))
-        records = [line.record() for line in good]
-        given = [line.id for line in good if line.id is not None]
+        records = [line.value.record() for line in batch]
+        given = [line.value.id for line in batch if line.value.id is not None]
         with lines.refused():
             async with database.transaction() as connection:
                 known = set()
@@ -143,21 +147,10 @@ def kinds(database: Database) -> tuple[Kind, ...]:
                     known = {row["id"] for row in await connection.fetch(queries_kinds.KNOWN_INSIGHTS, given)}
                 fresh, results = _unknown(records, known)
                 await connection.copy_records_to_table("product_insight", records=fresh, columns=COLUMNS)
-        return lines.merged(places, results)
+        return results
 
     async def import_votes(batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-        good, places = lines.sorted_out(lines.typed(batch, VoteLine))
-        records = [
-            (
-                line.id or uuid4(),
-                line.insight_id,
-                line.username,
-                line.value,
-                line.device_id,
-                lines.naive_utc(line.timestamp) or lines.now(),
-            )
-            for line in good
-        ]
+        records = [line.value.record() for line in batch]
         with lines.refused():
             async with database.transaction() as connection:
                 added = (
@@ -171,7 +164,7 @@ def kinds(database: Database) -> tuple[Kind, ...]:
                 )
                 found = {row["id"] for row in added}
                 known = await connection.fetch(
-                    queries_kinds.KNOWN_INSIGHTS, [line.insight_id for line in good]
+                    queries_kinds.KNOWN_INSIGHTS, [line.value.insight_id for line in batch]
                 )
         there = {row["id"] for row in known}
         results = []
@@ -182,7 +175,7 @@ def kinds(database: Database) -> tuple[Kind, ...]:
                 results.append(Result(id=str(identity)) if identity in found else Result(skipped=True))
             # The same id once more is the same vote.
             found.discard(identity)
-        return lines.merged(places, results)
+        return results
 
     def export_insights(options: Mapping[str, str]) -> AsyncIterator[Any]:
         return lines.export(database, queries_kinds.EXPORT_INSIGHTS)
@@ -191,8 +184,8 @@ def kinds(database: Database) -> tuple[Kind, ...]:
         return lines.export(database, queries_kinds.EXPORT_VOTES)
 
     return (
-        Kind("insights", import_insights, export_insights, batch_lines=BATCH_LINES),
-        Kind("votes", import_votes, export_votes, batch_lines=BATCH_LINES),
+        Kind("insights", import_insights, export_insights, batch_lines=BATCH_LINES, row=InsightLine),
+        Kind("votes", import_votes, export_votes, batch_lines=BATCH_LINES, row=VoteLine),
     )
 
 

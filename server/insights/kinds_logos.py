@@ -107,24 +107,24 @@ def kinds(database: Database, delete_logo: Callable[[str], Awaitable[None]]) -> 
     """`logos` and `logo_thresholds`; `delete_logo(key)` does the work of the event."""
 
     async def import_logos(batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-        good, places = lines.sorted_out(lines.typed(batch, LogoLine))
+        good: list[LogoLine] = [line.value for line in batch]
         results = []
         with lines.refused():
             async with database.transaction() as connection:
                 for line in good:
                     results.append(Result(id=await _put(connection, line)))
                 await skip_used_ids(connection, "logo_annotation", [line.id for line in good])
-        return lines.merged(places, results)
+        return results
 
     async def import_thresholds(batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-        good, places = lines.sorted_out(lines.typed(batch, ThresholdLine))
+        good: list[ThresholdLine] = [line.value for line in batch]
         results = []
         with lines.refused():
             async with database.transaction() as connection:
                 for line in good:
                     row = (line.type, line.value, line.threshold)
                     results.append(Result(id=await connection.fetchval(queries_kinds.PUT_THRESHOLD, *row)))
-        return lines.merged(places, results)
+        return results
 
     def export_logos(options: Mapping[str, str]) -> AsyncIterator[Any]:
         return lines.export(database, queries_kinds.EXPORT_LOGOS, line=_shown)
@@ -133,8 +133,8 @@ def kinds(database: Database, delete_logo: Callable[[str], Awaitable[None]]) -> 
         return lines.export(database, queries_kinds.EXPORT_THRESHOLDS)
 
     return (
-        Kind("logos", import_logos, export_logos, delete_logo),
-        Kind("logo_thresholds", import_thresholds, export_thresholds),
+        Kind("logos", import_logos, export_logos, delete_logo, row=LogoLine),
+        Kind("logo_thresholds", import_thresholds, export_thresholds, row=ThresholdLine),
     )
 
 

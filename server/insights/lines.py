@@ -21,8 +21,8 @@ T = TypeVar("T")
 # Whole numbers as the columns hold them.
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
-Identity = Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Identity = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 EXPORT_ROWS = 1000
 
