@@ -27,6 +27,7 @@ PARTS = (
     "recognition_speed",
     "whole_job",
     "search_load",
+    "insight_load",
     "start",
 )
 LIBRARIES = (
