@@ -171,12 +171,7 @@ class Bucket:
     """`s3://bucket/prefix?endpoint=http://host:9000&region=us-east-1`; credentials from the AWS variables."""
 
     def __init__(self, url: str, part: str = "") -> None:
-        parts = urlsplit(url)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        self._bucket = parts.netloc
-        self._prefix = "/".join(name for name in (parts.path.strip("/"), part) if name)
-        self._endpoint = query.get("endpoint")
-        self._region = query.get("region", "us-east-1")
+        self._url, self._part = url, part
         self._opened: S3Store | None = None
 
     async def put(self, name: str, data: bytes) -> None:
@@ -217,20 +212,29 @@ class Bucket:
 
     def _client(self) -> S3Store:
         if self._opened is None:
-            from obstore.store import S3Store
-
-            self._opened = S3Store(
-                self._bucket,
-                prefix=self._prefix or None,
-                config={"region": self._region, **({"endpoint": self._endpoint} if self._endpoint else {})},
-                client_options={
-                    "allow_http": (self._endpoint or "").startswith("http://"),
-                    "timeout": "30s",
-                    "connect_timeout": "5s",
-                },
-                retry_config={"max_retries": 2},
-            )
+            self._opened = bucket(self._url, self._part)
         return self._opened
+
+
+def bucket(url: str, part: str = "") -> S3Store:
+    """The objects under the URL's prefix and this part of it."""
+    from obstore.store import S3Store
+
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    prefix = "/".join(name for name in (parts.path.strip("/"), part) if name)
+    endpoint = query.get("endpoint")
+    return S3Store(
+        parts.netloc,
+        prefix=prefix or None,
+        config={"region": query.get("region", "us-east-1"), **({"endpoint": endpoint} if endpoint else {})},
+        client_options={
+            "allow_http": (endpoint or "").startswith("http://"),
+            "timeout": "30s",
+            "connect_timeout": "5s",
+        },
+        retry_config={"max_retries": 2},
+    )
 
 
 def _checked(name: str) -> str:

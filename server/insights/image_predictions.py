@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -124,7 +125,7 @@ class ImagePredictions:
         return None if asked else False
 
 
-def as_image_predictions(rows: list[Any]) -> list[ImagePrediction]:
+def as_image_predictions(rows: Iterable[Any]) -> list[ImagePrediction]:
     """Rows of `IMAGE_PREDICTION_COLUMNS` as they go over the wire."""
     return [
         ImagePrediction(
@@ -146,6 +147,10 @@ def _row(new: NewImagePrediction) -> tuple[Any, ...]:
     if new.server_type not in SERVER_TYPES:
         raise faults.titled(f"invalid `server_type`: {new.server_type}")
     name = _plain(new.model_name)
+    try:
+        confidence = best_score(new.data)
+    except OverflowError:
+        raise faults.bad_body("A score is out of range") from None
     return (
         new.server_type,
         barcodes.checked(str(new.barcode)),
@@ -154,7 +159,7 @@ def _row(new: NewImagePrediction) -> tuple[Any, ...]:
         STORED_NAMES.get(name, new.model_name),
         new.model_version,
         msgspec.json.encode(new.data).decode(),
-        best_score(new.data),
+        confidence,
     )
 
 

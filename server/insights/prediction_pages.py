@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -50,7 +51,7 @@ class PredictionPages:
             parameters.page(),
             deadline,
         )
-        return Page([_prediction(row) for row in rows], total)
+        return Page(as_predictions(rows), total)
 
 
 async def page_of(
@@ -73,7 +74,11 @@ async def page_of(
         return Page(rows, await connection.fetchval(counted.format(where=where), *arguments))
 
 
-def _prediction(row: Any) -> Prediction:
-    values = list(row)
-    values[_DATA] = msgspec.Raw(values[_DATA])
-    return Prediction(*values)
+def as_predictions(rows: Iterable[Any]) -> list[Prediction]:
+    """Rows of `queries_predictions.COLUMNS` as they go over the wire."""
+    found = []
+    for row in rows:
+        values = list(row)
+        values[_DATA] = msgspec.Raw(values[_DATA])
+        found.append(Prediction(*values))
+    return found

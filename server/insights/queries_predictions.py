@@ -1,4 +1,4 @@
-"""The SELECTs of predictions, image predictions and logos; the columns stand in the order of `schema`."""
+"""The SELECTs of predictions and image predictions; the columns stand in the order of `schema`."""
 
 from __future__ import annotations
 

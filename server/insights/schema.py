@@ -91,6 +91,27 @@ class ImagePrediction(msgspec.Struct, frozen=True, kw_only=True):
     max_confidence: float | None
 
 
+class Logo(msgspec.Struct, frozen=True, kw_only=True):
+    """One box that the logo detector found, with what people say it is and the image it is in."""
+
+    id: int
+    index: int
+    bounding_box: msgspec.Raw
+    score: float
+    annotation_value: str | None
+    annotation_value_tag: str | None
+    taxonomy_value: str | None
+    annotation_type: str | None
+    username: str | None
+    completed_at: datetime | None
+    nearest_neighbors: msgspec.Raw | None
+    barcode: str | None
+    source_image: str | None
+    text: str | None
+    server_type: str
+    image: Image
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last three are left out where unknown."""
 
