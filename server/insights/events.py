@@ -92,6 +92,12 @@ class Events:
             priority=0 if is_urgent else LOW_PRIORITY,
         )
 
+    async def announce(self, *events: Event) -> None:
+        """Queue the work of these events, all or none."""
+        async with self._database.transaction() as connection:
+            for event in events:
+                await self.schedule(connection, event)
+
     async def handle(self, event: Event) -> None:
         """Do all work of an event now; doing it again does no harm."""
         match event.kind:

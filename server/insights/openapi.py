@@ -25,6 +25,7 @@ BOOLEAN, INTEGER, NUMBER, STRING = (
     OpenAPIType.STRING,
 )
 PARAMETERS = {
+    "action": Described(STRING, "What happened", choices=("updated", "deleted")),
     "annotated": Described(BOOLEAN, "Only annotated ones, or only others; both where absent"),
     "annotation": Described(INTEGER, "The exact annotation: 1, 0, -1 or 2"),
     "barcode": Described(STRING, "The product; leading zeros do not count"),
@@ -35,6 +36,7 @@ PARAMETERS = {
     "countries": Described(STRING, "Any of these countries, as two letters", is_list=True),
     "device_id": Described(STRING, "Who asks: what this device voted on is left out"),
     "image_id": Described(STRING, "The number of a raw image"),
+    "image_url": Described(STRING, "The address of a raw image, which ends with its number"),
     "insight_types": Described(STRING, "Any of these types, ten at most", is_list=True),
     "job_type": Described(STRING, "The kind of batch job", choices=("ingredients_spellcheck",)),
     "lang": Described(STRING, "The language of texts and values, en where absent"),
@@ -42,6 +44,7 @@ PARAMETERS = {
     "min_confidence": Described(NUMBER, "The best object has at least this score"),
     "model_name": Described(STRING, "The network; hyphens and underscores are the same"),
     "model_version": Described(STRING, "The version of the network"),
+    "ocr_url": Described(STRING, "The address of the text read from the image"),
     "order_by": Described(STRING, "Oldest first where absent", choices=("random", "popularity")),
     "page": Described(INTEGER, "From 1; 0 means 1"),
     "predictor": Described(STRING, "The exact predictor"),

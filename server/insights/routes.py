@@ -10,7 +10,13 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 
 from server import forms
-from server.insights import routes_annotate, routes_insights, routes_predictions, routes_questions
+from server.insights import (
+    routes_annotate,
+    routes_events,
+    routes_insights,
+    routes_predictions,
+    routes_questions,
+)
 from server.insights.parameters import MAX_PARAMETERS, Parameters
 from server.middleware import deadline_of
 
@@ -51,6 +57,7 @@ def router(parts: Mapping[str, object]) -> Router:
             robots,
             status,
             *routes_annotate.HANDLERS,
+            *routes_events.HANDLERS,
             *routes_insights.HANDLERS,
             *routes_predictions.HANDLERS,
             *routes_questions.HANDLERS,

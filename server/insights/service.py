@@ -80,6 +80,7 @@ class Insights:
                 "annotator": self.annotator,
                 "batch_key": BatchKey(settings.batch_job_key),
                 "credential_check": credential_check,
+                "events": events,
                 "insight_pages": InsightPages(database, count_cap=options.count_cap),
                 "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
                 "prediction_pages": PredictionPages(database),
