@@ -11,6 +11,7 @@ from server.insights import (
     kinds_images,
     kinds_insights,
     kinds_logos,
+    kinds_predictions,
     kinds_products,
     kinds_taxonomies,
     routes,
@@ -22,6 +23,7 @@ from server.insights.batch_key import BatchKey
 from server.insights.credential_check import CredentialCheck
 from server.insights.events import Events
 from server.insights.image_predictions import ImagePredictions
+from server.insights.importer import Importer
 from server.insights.insight_dump import InsightDump
 from server.insights.insight_pages import InsightPages
 from server.insights.local_products import LocalProducts
@@ -52,18 +54,26 @@ class Insights:
     ) -> None:
         self.taxonomies = Taxonomies(database)
         products = LocalProducts(database)
-        events = Events(database=database, jobs=jobs, products=products, refresh=self._refresh)
+        options = settings.insights
+        self.importer = Importer(
+            database=database,
+            products=products,
+            taxonomies=self.taxonomies,
+            product_checks=options.product_checks,
+            automatic_delay_s=options.automatic_delay_s,
+        )
+        events = Events(database=database, jobs=jobs, products=products, refresh=self.importer.refresh)
         self.kinds: tuple[Kind, ...] = (
             kinds_products.kind(database, events.delete_product),
             *kinds_insights.kinds(database),
             *kinds_images.kinds(database, events.delete_image),
             *kinds_logos.kinds(database, events.delete_logo),
             *kinds_taxonomies.kinds(database, self.taxonomies),
+            *kinds_predictions.kinds(database, self.importer),
         )
         self.job_kinds: tuple[JobKind, ...] = (events.job_kind,)
-        options = settings.insights
         self.annotator = Annotator(
-            database, products, self._refresh, one_vote_per_voter=options.one_vote_per_voter
+            database, products, self.importer.refresh, one_vote_per_voter=options.one_vote_per_voter
         )
         self._automatic = Schedule("automatic insights", self.annotator.apply_due, options.automatic_every_s)
         self._folding = Schedule("tally", partial(tally.fold, database), tally.FOLD_EVERY_S)
@@ -100,6 +110,3 @@ class Insights:
         await self._automatic.close()
         await self._folding.close()
         await self.taxonomies.close()
-
-    async def _refresh(self, server_type: str, barcode: str) -> None:
-        """The other insights of a product, after a decision about one."""

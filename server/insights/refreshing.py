@@ -1,0 +1,189 @@
+"""The insights of many products worked out within one transaction: read, decide, write (contract 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import asyncpg
+
+from server.insights import boxes, lines, queries_importer, recompute
+from server.insights.brand_prefixes import BrandPrefixes
+from server.insights.candidates import Known, ordered_predictions
+from server.insights.predictions import Prediction
+from server.insights.rules import brand, nutrition_image
+from server.insights.rules.rule import Detected, Rule, Situation, number
+
+if TYPE_CHECKING:
+    from server.db import Connection
+    from server.insights.products import Product
+    from server.insights.rules.rule import Trees
+
+# What is stored of an insight and compared with what it should be.
+_COMPARED = (
+    "barcode type data username countries brands process_after value_tag value source_image automatic_processing "
+    "server_type unique_scans_n reserved_barcode predictor predictor_version campaign confidence bounding_box lc "
+    "with_image n_votes"
+)
+COMPARED = tuple(_COMPARED.split())
+
+
+class _Around(NamedTuple):
+    """What rules look at besides predictions, by barcode."""
+
+    sizes: dict[str, dict[str, tuple[int, int]]]
+    tables: dict[str, dict[str, list[Detected]]]
+    foreign: set[tuple[str, str]]
+
+
+class Refreshing:
+    """Works out insights; the caller holds the locks of the products."""
+
+    def __init__(self, taxonomies: Trees, automatic_delay_s: float) -> None:
+        self._taxonomies = taxonomies
+        self._automatic_delay_s = automatic_delay_s
+        self._prefixes = BrandPrefixes()
+
+    def inputs_of(self, types: Collection[str]) -> set[str]:
+        """These types, and those that their rules look at besides."""
+        return set(types).union(*(rule.inputs for rule in recompute.rules_of(types)))
+
+    async def refresh(
+        self,
+        connection: Connection,
+        server_type: str,
+        products: Mapping[str, Product] | None,
+        predictions: Mapping[str, Sequence[Prediction]],
+        types: Mapping[str, Collection[str]],
+    ) -> None:
+        """Work out, for each product, the types whose required predictions are all among `types`.
+
+        `predictions` are all stored ones of those types and of what their rules look at; `products` is None
+        where nothing may be asked of them.
+        """
+        rules = {barcode: found for barcode, wanted in types.items() if (found := recompute.rules_of(wanted))}
+        if not rules:
+            return
+        known = await _known(connection, server_type, rules)
+        around = await self._around(connection, server_type, rules, predictions)
+        now = lines.now()
+        created: list[dict[str, Any]] = []
+        updated: list[dict[str, Any]] = []
+        deleted: list[Known] = []
+        for barcode, those in rules.items():
+            product = None if products is None else products.get(barcode)
+            situation = self._situation(barcode, product, predictions[barcode], around)
+            for rule in those:
+                stored = known.get((barcode, rule.type), [])
+                is_gone = products is not None and product is None
+                result = recompute.gone(stored) if is_gone else recompute.worked_out(rule, situation, stored)
+                deleted += result.deleted
+                for candidate in result.created:
+                    created.append(
+                        recompute.columns_of(
+                            rule.type, candidate, situation, server_type, now, self._automatic_delay_s
+                        )
+                    )
+                for candidate, insight in result.updated:
+                    row = recompute.columns_of(
+                        rule.type, candidate, situation, server_type, now, self._automatic_delay_s
+                    )
+                    if recompute.is_changed(row, insight):
+                        updated.append({**row, "id": str(insight.id), "n_votes": insight.votes})
+        if deleted:
+            await connection.execute(queries_importer.DELETE_INSIGHTS, [insight.id for insight in deleted])
+        if updated:
+            await connection.execute(queries_importer.CHANGE_INSIGHTS, updated)
+        if created:
+            await connection.execute(queries_importer.ADD_INSIGHTS, created)
+
+    def _situation(
+        self,
+        barcode: str,
+        product: Product | None,
+        predictions: Sequence[Prediction],
+        around: _Around,
+    ) -> Situation:
+        by_type: dict[str, list[Prediction]] = {}
+        for prediction in ordered_predictions(predictions):
+            by_type.setdefault(prediction.type, []).append(prediction)
+        return Situation(
+            barcode,
+            product,
+            by_type,
+            self._taxonomies,
+            around.sizes.get(barcode, {}),
+            around.tables.get(barcode, {}),
+            frozenset(tag for of, tag in around.foreign if of == barcode) if around.foreign else frozenset(),
+        )
+
+    async def _around(
+        self,
+        connection: Connection,
+        server_type: str,
+        rules: Mapping[str, Sequence[Rule]],
+        predictions: Mapping[str, Sequence[Prediction]],
+    ) -> _Around:
+        """Asks only for what these predictions need."""
+        around = _Around({}, {}, set())
+        boxed = [barcode for barcode in rules if any(_has_box(one) for one in predictions[barcode])]
+        if boxed:
+            for row in await connection.fetch(queries_importer.SIZES, server_type, boxed):
+                sizes = around.sizes.setdefault(row["barcode"], {})
+                sizes[row["image_id"]] = row["width"], row["height"]
+        pictured = [barcode for barcode, those in rules.items() if nutrition_image.RULE in those]
+        if pictured:
+            for row in await connection.fetch(queries_importer.TABLES, server_type, pictured):
+                tables = around.tables.setdefault(row["barcode"], {})
+                tables.setdefault(row["source_image"], []).extend(_detected(row["objects"]))
+        pairs = {
+            (barcode, prediction.value_tag)
+            for barcode, those in rules.items()
+            if brand.RULE in those
+            for prediction in predictions[barcode]
+            if prediction.type == "brand" and prediction.value_tag and brand.is_read_in_text(prediction)
+        }
+        if pairs:
+            around.foreign.update(await self._prefixes.foreign(connection, server_type, sorted(pairs)))
+        return around
+
+
+def prediction_of(row: asyncpg.Record) -> Prediction:
+    """A row of `PREDICTIONS`."""
+    return Prediction(*row)
+
+
+async def _known(
+    connection: Connection, server_type: str, rules: Mapping[str, Sequence[Rule]]
+) -> dict[tuple[str, str], list[Known]]:
+    """The stored insights by barcode and type, locked."""
+    types = sorted({rule.type for those in rules.values() for rule in those})
+    found: dict[tuple[str, str], list[Known]] = {}
+    for row in await connection.fetch(queries_importer.INSIGHTS, server_type, list(rules), types):
+        insight = Known(
+            row["id"],
+            row["annotation"],
+            row["automatic_processing"],
+            row["value_tag"],
+            row["value"],
+            row["source_image"],
+            row["data"],
+            row["votes"] or 0,
+            {name: row[name] for name in COMPARED},
+        )
+        found.setdefault((row["barcode"], row["type"]), []).append(insight)
+    return found
+
+
+def _has_box(prediction: Prediction) -> bool:
+    data = prediction.data
+    return "bounding_box_absolute" in data or "bounding_box" in data or "mentions" in data
+
+
+def _detected(objects: object) -> list[Detected]:
+    """The objects of a stored detection that have a box."""
+    return [
+        Detected(number(one.get("score")), box)
+        for one in (objects if isinstance(objects, list) else [])
+        if isinstance(one, dict) and (box := boxes.relative(one.get("bounding_box"))) is not None
+    ]
