@@ -34,6 +34,8 @@ OPERATION = ("/health", "/metrics", "/schema")
 ENDLESS = ("/admin/v1/import", "/admin/v1/export", "/api/v1/insights/dump")
 # What a stage has to notice the deadline itself, before its task is cancelled.
 GRACE_S = 0.25
+# What no route has.
+NO_METHOD = "NONE"
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -127,14 +129,16 @@ class Middleware:
         return True
 
     async def _methods_of(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The methods of a path, as the router itself lists them for OPTIONS; None for an unknown path."""
+        """The methods of a path, as the router's refusal of another one lists them; None for an unknown path."""
         found: list[bytes] = []
 
         async def listen(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found.extend(value for name, value in message["headers"] if name.lower() == b"allow")
 
-        await self._inner({**scope, "state": {}}, receive, listen)  # type: ignore[arg-type]
+        # Its own answer to OPTIONS forgets methods whose handlers are apart.
+        asking: Any = {**scope, "method": NO_METHOD, "state": {}}
+        await self._inner(asking, receive, listen)
         return found[0] if found else None
 
     async def _answer(self, exchange: _Exchange, scope: Scope, receive: Receive) -> None:
@@ -184,9 +188,12 @@ class Middleware:
         if not is_operation:
             self._metrics.requests.labels(part, str(exchange.status)).inc()
             self._metrics.request_seconds.labels(part).observe(seconds)
+        level = logging.DEBUG if is_operation else logging.INFO
+        if not access.isEnabledFor(level):
+            return
         # The query may carry a key, so only the path is written.
         access.log(
-            logging.DEBUG if is_operation else logging.INFO,
+            level,
             "request",
             extra={
                 "method": exchange.method,

@@ -57,17 +57,18 @@ class RawEmbed:
     async def _read(self, receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
         """The body; how long it may take is the outer middleware's concern."""
         declared = headers.get(b"content-length", b"")
-        size = int(declared) if declared.isdigit() else 0
-        pieces: list[bytes] = []
-        more = True
-        while more and size <= self._max_bytes:
+        length = int(declared) if declared.isdigit() else None
+        size, pieces, more = 0, list[bytes](), True
+        # Up to the declared length: the server's word that nothing follows costs as much as a piece.
+        while more and size != length and max(size, length or 0) <= self._max_bytes:
             message = cast(dict[str, Any], await receive())
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            pieces.append(message.get("body", b""))
+            piece: bytes = message.get("body", b"")
+            pieces.append(piece)
+            size += len(piece)
             more = message.get("more_body", False)
-            size = max(size, sum(map(len, pieces)))
-        if size > self._max_bytes:
+        if max(size, length or 0) > self._max_bytes:
             raise errors.BodyTooLarge(
                 f"Request body is over the limit of {self._max_bytes} bytes",
                 details={"limit": self._max_bytes},

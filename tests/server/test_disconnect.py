@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from server import disconnect
 from server.disconnect import ClientGone, watch_disconnect
 
 
@@ -69,6 +70,31 @@ async def test_a_cancelled_caller_cancels_the_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert cancelled.is_set()
+
+
+async def test_a_quick_answer_comes_without_a_look_at_the_connection() -> None:
+    async def receive() -> Any:
+        raise AssertionError("asked")
+
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 3
+
+    assert await watch_disconnect(receive, work()) == 3
+
+
+async def test_a_farewell_that_comes_with_the_result_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from granian, whose `receive` gives futures: their callbacks run one turn of the loop later."""
+    monkeypatch.setattr(disconnect, "LISTEN_AFTER_S", 0)
+    news: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def work() -> int:
+        await asyncio.sleep(0.05)
+        news.set_result({"type": "http.disconnect"})
+        return 3
+
+    assert await watch_disconnect(lambda: news, work()) == 3
+    await asyncio.sleep(0.01)
 
 
 async def test_a_connection_that_cannot_be_read_counts_as_closed() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -46,6 +48,48 @@ async def test_a_raw_body_in_pieces_is_put_together(http: httpx.AsyncClient) -> 
     whole = await http.post("/vision/v1/embed", content=data, headers=JPEG | OCTETS)
     answer = await http.post("/vision/v1/embed", content=pieces(), headers=JPEG | OCTETS)
     assert answer.content == whole.content
+
+
+async def test_a_raw_body_ends_with_its_declared_length(client: ClientFactory) -> None:
+    """Nothing is waited for behind it; the server says that the body is over in a message of its own."""
+    data = picture()
+    pieces = iter(
+        [{"type": "http.request", "body": data[at : at + 500], "more_body": True} for at in (0, 500)]
+    )
+    assert 500 < len(data) <= 1000
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        for piece in pieces:
+            return piece
+        await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = {**JPEG, **OCTETS, "Host": "test.local", "Content-Length": str(len(data))}
+    async with client(vision_open=True) as http:
+        app = http._transport.app  # type: ignore[attr-defined]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/vision/v1/embed",
+            "raw_path": b"/vision/v1/embed",
+            "root_path": "",
+            "scheme": "http",
+            "query_string": b"",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("test.local", 80),
+            "state": {},
+        }
+        async with asyncio.timeout(30):
+            await app(scope, receive, send)
+        whole = await http.post("/vision/v1/embed", content=data, headers=JPEG | OCTETS)
+    assert sent[0]["status"] == 200
+    assert sent[1]["body"] == whole.content
 
 
 @pytest.mark.parametrize("accept", [{}, OCTETS])
