@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from litestar import Router
 
+from server.data_folder import DataFolder
 from server.insights import (
     kinds_images,
     kinds_insights,
@@ -21,16 +22,19 @@ from server.insights import (
 from server.insights.annotate import Annotator
 from server.insights.batch_key import BatchKey
 from server.insights.credential_check import CredentialCheck
-from server.insights.events import Events
+from server.insights.events import SETTLE_S, Events
 from server.insights.image_predictions import ImagePredictions
 from server.insights.importer import Importer
 from server.insights.insight_dump import InsightDump
 from server.insights.insight_pages import InsightPages
 from server.insights.local_products import LocalProducts
 from server.insights.prediction_pages import PredictionPages
+from server.insights.product_opener import ProductOpener
+from server.insights.product_server import ProductServer
 from server.insights.question_values import QuestionValues
 from server.insights.questions import Questions
 from server.insights.schedule import Schedule
+from server.insights.sealing import Sealing
 from server.insights.taxonomy import Taxonomies
 from server.insights.wording import Wording
 
@@ -53,8 +57,9 @@ class Insights:
         self, settings: Settings, *, database: Database, fetcher: Fetcher, jobs: Jobs, metrics: Metrics
     ) -> None:
         self.taxonomies = Taxonomies(database)
-        products = LocalProducts(database)
         options = settings.insights
+        self._product_opener = _product_opener(settings, database, jobs)
+        products = self._product_opener or LocalProducts(database)
         self.importer = Importer(
             database=database,
             products=products,
@@ -62,7 +67,13 @@ class Insights:
             product_checks=options.product_checks,
             automatic_delay_s=options.automatic_delay_s,
         )
-        events = Events(database=database, jobs=jobs, products=products, refresh=self.importer.refresh)
+        events = Events(
+            database=database,
+            jobs=jobs,
+            products=products,
+            refresh=self.importer.refresh,
+            settle_s=SETTLE_S if self._product_opener else 0.0,
+        )
         self.kinds: tuple[Kind, ...] = (
             kinds_products.kind(database, events.delete_product),
             *kinds_insights.kinds(database),
@@ -72,6 +83,8 @@ class Insights:
             *kinds_predictions.kinds(database, self.importer),
         )
         self.job_kinds: tuple[JobKind, ...] = (events.job_kind,)
+        if self._product_opener is not None:
+            self.job_kinds = (*self.job_kinds, self._product_opener.job_kind)
         self.annotator = Annotator(
             database, products, self.importer.refresh, one_vote_per_voter=options.one_vote_per_voter
         )
@@ -101,6 +114,8 @@ class Insights:
 
     async def open(self) -> None:
         """Start what runs beside requests."""
+        if self._product_opener is not None:
+            await self._product_opener.open()
         await self.taxonomies.open()
         await self._folding.open()
         await self._automatic.open()
@@ -110,3 +125,20 @@ class Insights:
         await self._automatic.close()
         await self._folding.close()
         await self.taxonomies.close()
+        if self._product_opener is not None:
+            await self._product_opener.close()
+
+
+def _product_opener(settings: Settings, database: Database, jobs: Jobs) -> ProductOpener | None:
+    """The operator's product server, None where products are our own."""
+    if settings.product_opener_url is None:
+        return None
+    options = settings.insights
+    server = ProductServer(
+        settings.product_opener_url,
+        user=options.product_opener_user,
+        password=options.product_opener_password,
+    )
+    if not options.async_writes:
+        return ProductOpener(database, server)
+    return ProductOpener(database, server, jobs=jobs, sealing=Sealing(DataFolder(settings.data_dir)))

@@ -16,6 +16,9 @@ CREATE TABLE product (
     generic_image text,
     front_image text,
     updated_at timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
+    -- Until then, or until that write is done, our copy knows more than the product server.
+    pending_until timestamp,
+    pending_mark text,
     PRIMARY KEY (server_type, barcode)
 );
 
