@@ -27,9 +27,11 @@ INSERT INTO image_prediction (image_id, type, model_name, model_version, data, m
 SELECT i.id, n.type, n.model_name, n.model_version, n.data::jsonb, n.max_confidence,
        clock_timestamp() AT TIME ZONE 'UTC'
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::float8[])
-    AS n (server_type, barcode, image_name, type, model_name, model_version, data, max_confidence)
+    WITH ORDINALITY
+    AS n (server_type, barcode, image_name, type, model_name, model_version, data, max_confidence, place)
 JOIN image AS i ON i.server_type = n.server_type AND i.barcode = n.barcode AND i.image_id = n.image_name
 WHERE NOT i.deleted
+ORDER BY n.place
 ON CONFLICT (image_id, model_name) DO UPDATE
 SET type = excluded.type, model_version = excluded.model_version, data = excluded.data,
     timestamp = excluded.timestamp, max_confidence = excluded.max_confidence

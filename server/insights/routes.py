@@ -12,9 +12,13 @@ from litestar.di import Provide
 from server import forms
 from server.insights import (
     routes_annotate,
+    routes_batch,
     routes_events,
+    routes_health,
+    routes_hints,
     routes_insights,
     routes_predictions,
+    routes_products,
     routes_questions,
 )
 from server.insights.parameters import MAX_PARAMETERS, Parameters
@@ -22,7 +26,7 @@ from server.middleware import deadline_of
 
 PREFIX = "/api/v1"
 # Where this product answers: its envelope and its cross-origin policy hold under these.
-PREFIXES = (PREFIX, "/robots.txt")
+PREFIXES = (PREFIX, "/robots.txt", *routes_hints.ROOTS)
 MAX_FORM_BYTES = 10 * 2**20
 
 Asked = Request[Any, Any, Any]
@@ -57,9 +61,13 @@ def router(parts: Mapping[str, object]) -> Router:
             robots,
             status,
             *routes_annotate.HANDLERS,
+            *routes_batch.HANDLERS,
             *routes_events.HANDLERS,
+            *routes_health.HANDLERS,
+            *routes_hints.HANDLERS,
             *routes_insights.HANDLERS,
             *routes_predictions.HANDLERS,
+            *routes_products.HANDLERS,
             *routes_questions.HANDLERS,
         ],
         dependencies={

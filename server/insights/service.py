@@ -9,6 +9,7 @@ from litestar import Router
 
 from server.data_folder import DataFolder
 from server.insights import (
+    checks,
     kinds_images,
     kinds_insights,
     kinds_logos,
@@ -20,14 +21,19 @@ from server.insights import (
     tally,
 )
 from server.insights.annotate import Annotator
+from server.insights.batch_files import BatchFiles
+from server.insights.batch_import import BatchImport
 from server.insights.batch_key import BatchKey
+from server.insights.checks import Checks
 from server.insights.credential_check import CredentialCheck
+from server.insights.dataset import Dataset
 from server.insights.events import SETTLE_S, Events
 from server.insights.image_predictions import ImagePredictions
 from server.insights.importer import Importer
 from server.insights.insight_dump import InsightDump
 from server.insights.insight_pages import InsightPages
 from server.insights.local_products import LocalProducts
+from server.insights.overview import Overview
 from server.insights.prediction_pages import PredictionPages
 from server.insights.product_opener import ProductOpener
 from server.insights.product_server import ProductServer
@@ -82,7 +88,10 @@ class Insights:
             *kinds_taxonomies.kinds(database, self.taxonomies),
             *kinds_predictions.kinds(database, self.importer),
         )
-        self.job_kinds: tuple[JobKind, ...] = (events.job_kind,)
+        dataset = Dataset(database, jobs, self.importer.refresh)
+        batches = BatchFiles(settings.blob_url, settings.data_dir)
+        batch_import = BatchImport(database, jobs, batches, self.importer)
+        self.job_kinds: tuple[JobKind, ...] = (batch_import.kind, events.job_kind, dataset.kind)
         if self._product_opener is not None:
             self.job_kinds = (*self.job_kinds, self._product_opener.job_kind)
         self.annotator = Annotator(
@@ -101,11 +110,15 @@ class Insights:
                 "database": database,
                 "options": options,
                 "annotator": self.annotator,
+                "batch_import": batch_import,
                 "batch_key": BatchKey(settings.batch_job_key),
                 "credential_check": credential_check,
                 "events": events,
+                "checks": Checks(checks.own(database, products)),
+                "dataset": dataset,
                 "insight_pages": InsightPages(database, count_cap=options.count_cap),
                 "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
+                "overview": Overview(database, products),
                 "prediction_pages": PredictionPages(database),
                 "questions": Questions(database, question_values, count_cap=options.count_cap),
                 "seen": ImagePredictions(database, with_logo_mode=options.with_logo_mode),

@@ -30,7 +30,7 @@ class Rig:
         self.health.is_started = True
         envelopes = Envelopes({"/v1": words})
         litestar = Litestar(
-            [hello, fails, hangs, remaining, stream_fails, who],
+            [hello, fails, reads, writes, hangs, remaining, stream_fails, who],
             exception_handlers={Exception: envelopes.handle},
             logging_config=None,
         )
@@ -68,6 +68,16 @@ async def who() -> dict[str, str]:
 @post("/v1/fails")
 async def fails() -> str:
     raise RuntimeError("password=hunter2")
+
+
+@get("/v1/both")
+async def reads() -> str:
+    return ""
+
+
+@post("/v1/both")
+async def writes() -> str:
+    return ""
 
 
 @get("/v1/hangs")
@@ -250,9 +260,9 @@ async def test_with_credentials_a_preflight_is_an_empty_200_with_the_routers_met
         "Access-Control-Request-Headers": "authorization, x-a",
     }
     async with rig.http() as http:
-        answer = await http.options("/v1/fails", headers=asks)
+        answer = await http.options("/v1/both", headers=asks)
         assert (answer.status_code, answer.content) == (200, b"")
-        assert answer.headers["access-control-allow-methods"] == "OPTIONS, POST"
+        assert set(answer.headers["access-control-allow-methods"].split(", ")) == {"GET", "OPTIONS", "POST"}
         assert answer.headers["access-control-allow-headers"] == "authorization, x-a"
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
         assert answer.headers["access-control-max-age"] == "86400"
