@@ -46,7 +46,8 @@ class Importer:
     """The only writer of predictions, and of insights that come from them.
 
     Without `product_checks` products count as unknown, and what is said of them is believed. Automatic insights
-    wait `automatic_delay_s` before they are applied.
+    wait `automatic_delay_s` before they are applied. A product that is worked on elsewhere is waited for
+    `patience_s`.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Importer:
         taxonomies: Trees,
         product_checks: bool = True,
         automatic_delay_s: float = 600.0,
+        patience_s: float = 10.0,
     ) -> None:
         self._database = database
         self._products = products
         self._checks = product_checks
         self._refreshing = Refreshing(taxonomies, automatic_delay_s)
+        self._patience = f"{patience_s:.3f}s"
         self._turns = asyncio.Semaphore(CONCURRENT)
 
     async def import_predictions(self, server_type: str, batch: Sequence[NewPrediction]) -> list[Outcome]:
@@ -92,7 +95,7 @@ class Importer:
         """Work out all insights of a product anew, of every type that has predictions.
 
         Insights of other types were put there by hand, and stay as they are. Gives up when the product is being
-        worked on for longer than 10 s: who does that works them out too.
+        worked on for longer: who does that works them out too.
         """
         async with self._turns:
             try:
@@ -142,7 +145,7 @@ class Importer:
         return outcomes
 
     async def _lock(self, connection: Connection, server_type: str, barcodes: Sequence[str]) -> None:
-        await connection.execute(queries_importer.PATIENCE)
+        await connection.execute(queries_importer.PATIENCE, self._patience)
         await connection.execute(queries_importer.LOCK, server_type, barcodes)
 
     async def _products_of(self, server_type: str, barcodes: Sequence[str]) -> dict[str, Product] | None:

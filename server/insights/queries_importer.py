@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # How long a product may be worked on elsewhere; for this transaction only.
-PATIENCE = "SET LOCAL lock_timeout = '10s'"
+PATIENCE = "SELECT set_config('lock_timeout', $1, true)"
 # One import or refresh of a product at a time; always in the same order, so that no two wait for each other.
 # The locks go with the transaction.
 LOCK = """

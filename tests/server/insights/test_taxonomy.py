@@ -54,7 +54,10 @@ def test_a_node_is_found_by_its_id_or_by_a_name_or_synonym_of_the_language(
 
 
 def test_a_name_stands_before_a_synonym_of_another_node() -> None:
-    nodes = {"en:a": {"synonyms": {"en": ["Same"]}}, "en:b": {"name": {"en": "Same"}}}
+    nodes: dict[str, dict[str, Any]] = {
+        "en:a": {"synonyms": {"en": ["Same"]}},
+        "en:b": {"name": {"en": "Same"}},
+    }
     assert taxonomy(nodes).canonical("en:same") == "en:b"
 
 
