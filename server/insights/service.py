@@ -41,6 +41,7 @@ from server.insights.question_values import QuestionValues
 from server.insights.questions import Questions
 from server.insights.schedule import Schedule
 from server.insights.sealing import Sealing
+from server.insights.stream import Stream
 from server.insights.taxonomy import Taxonomies
 from server.insights.wording import Wording
 
@@ -79,6 +80,11 @@ class Insights:
             products=products,
             refresh=self.importer.refresh,
             settle_s=SETTLE_S if self._product_opener else 0.0,
+        )
+        self._stream = (
+            None
+            if options.events_url is None
+            else Stream(options.events_url, database=database, events=events)
         )
         self.kinds: tuple[Kind, ...] = (
             kinds_products.kind(database, events.delete_product),
@@ -129,12 +135,16 @@ class Insights:
         """Start what runs beside requests."""
         if self._product_opener is not None:
             await self._product_opener.open()
+        if self._stream is not None:
+            await self._stream.open()
         await self.taxonomies.open()
         await self._folding.open()
         await self._automatic.open()
 
     async def close(self) -> None:
         """Stop it."""
+        if self._stream is not None:
+            await self._stream.close()
         await self._automatic.close()
         await self._folding.close()
         await self.taxonomies.close()

@@ -22,6 +22,12 @@ CREATE TABLE product (
     PRIMARY KEY (server_type, barcode)
 );
 
+-- How far Product Opener's streams of events have been read.
+CREATE TABLE event_stream (
+    name text PRIMARY KEY,
+    position text NOT NULL
+);
+
 -- Which products a brand has.
 CREATE INDEX product_brands ON product USING gin ((data -> 'brands_tags'));
 
@@ -364,4 +370,5 @@ DROP SCHEMA embedding CASCADE;
 DROP TABLE logo_annotation, image_prediction, image, prediction, annotation_vote;
 DROP TABLE product_insight CASCADE;
 DROP FUNCTION cast_vote, tally_added, tally_removed, tally_moved, fold_insight_tally;
+DROP TABLE event_stream;
 DROP TABLE product;
