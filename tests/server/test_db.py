@@ -80,3 +80,45 @@ async def test_a_closed_or_unreachable_database_is_not_ready() -> None:
 def test_faults_of_the_driver_are_translated(fault: Exception, expected: type[Exception]) -> None:
     with pytest.raises(expected), translated():
         raise fault
+
+
+async def test_a_connection_is_handed_on_without_another_statement(database: Database) -> None:
+    async with database.connection() as first:
+        session = await first.fetchval("SELECT pg_backend_pid()")
+        prepared = await first.fetchval("SELECT count(*) FROM pg_prepared_statements")
+    for _ in range(3):
+        assert await database.fetchval("SELECT pg_backend_pid()") == session
+    assert await database.fetchval("SELECT count(*) FROM pg_prepared_statements") >= prepared
+
+
+async def test_connections_at_hand_starve_nobody(database_url: str) -> None:
+    database = Database(database_url, connections=2)
+    await database.open()
+    await asyncio.gather(*(database.fetchval("SELECT pg_sleep(0.01)") for _ in range(20)))
+    async with database.connection() as first, database.connection() as second:
+        waiting = asyncio.create_task(database.fetchval("SELECT 7"))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        assert await first.fetchval("SELECT 1") == await second.fetchval("SELECT 1") == 1
+    assert await waiting == 7
+    assert await database.is_healthy()
+    await database.close()
+
+
+async def test_whoever_is_cancelled_leaves_a_connection_that_works(database: Database) -> None:
+    for statement in ("SELECT pg_sleep(5)", "SELECT 1 FROM pg_sleep(5)"):
+        task = asyncio.create_task(database.fetchval(statement))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await database.fetchval("SELECT 1") == 1
+
+
+async def test_what_a_transaction_leaves_open_is_closed_before_the_next(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("BEGIN")
+        await connection.execute("CREATE TEMP TABLE left_behind (n int)")
+    async with database.connection() as connection:
+        assert not connection.is_in_transaction()
+    assert await database.fetchval("SELECT to_regclass('left_behind')") is None
