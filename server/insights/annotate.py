@@ -44,7 +44,7 @@ YES, SKIP, YES_WITH_DATA = 1, -1, 2
 NOT_BY_VOTE = frozenset({"nutrient_extraction", "ingredient_detection"})
 # Whoever waits, for a slow product server or for the row of a busy insight, holds a connection of the pool.
 # Reading a product takes one more, so these and the schedule's must not be all there are.
-APPLYING_AT_ONCE = 3
+APPLYING_AT_ONCE = 2
 VOTING_AT_ONCE = 3
 ATTEMPTS = 3
 REFRESH_TIMEOUT_S = 15.0

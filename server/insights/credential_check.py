@@ -6,20 +6,15 @@ import hashlib
 from collections import OrderedDict
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
-from server import errors
-from server.deadline import Deadline
 from server.insights import faults
+from server.insights.products import ProductWriteFailed
 
 if TYPE_CHECKING:
-    from server.fetch import Fetcher
+    from server.insights.product_server import ProductServer
     from server.insights.voter import Credentials
 
-PATH = "/cgi/auth.pl"
 REFUSED = "Invalid user name or password."
-FORM = "application/x-www-form-urlencoded"
-TIMEOUT_S = 5.0
 REMEMBERED_S = 300.0
 MAX_REMEMBERED = 10_000
 
@@ -29,43 +24,41 @@ class Unverified(Exception):
 
 
 class CredentialCheck:
-    """Asks once, then believes the answer for some minutes; without the server's address everybody is believed."""
+    """Asks the server once, then believes its answer for some minutes; without a server everybody is believed.
 
-    def __init__(self, fetcher: Fetcher, product_opener_url: str | None) -> None:
-        self._fetcher = fetcher
-        self._url = None if product_opener_url is None else product_opener_url.rstrip("/") + PATH
+    Open it before use, close it after.
+    """
+
+    def __init__(self, server: ProductServer | None, *, remembered_s: float = REMEMBERED_S) -> None:
+        self._server = server
+        self._remembered_s = remembered_s
         # What was answered and until when it holds, oldest first; no password is kept.
         self._remembered: OrderedDict[bytes, tuple[bool, float]] = OrderedDict()
 
+    async def open(self) -> None:
+        """Be ready to ask."""
+        if self._server is not None:
+            await self._server.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._server is not None:
+            await self._server.close()
+
     async def verify(self, credentials: Credentials | None) -> None:
         """Nobody passes; `Unauthorised` for a wrong password or session, `Unverified` if that cannot be told."""
-        if credentials is None or self._url is None:
+        if credentials is None or self._server is None:
             return
         key = hashlib.sha256(repr(credentials).encode()).digest()
         is_right, until_s = self._remembered.get(key, (False, 0.0))
         if until_s <= monotonic():
-            is_right = await self._ask(self._url, credentials)
-            self._remembered[key] = is_right, monotonic() + REMEMBERED_S
+            try:
+                is_right = await self._server.knows(credentials)
+            except ProductWriteFailed as fault:
+                raise Unverified from fault
+            self._remembered[key] = is_right, monotonic() + self._remembered_s
             self._remembered.move_to_end(key)
             if len(self._remembered) > MAX_REMEMBERED:
                 self._remembered.popitem(last=False)
         if not is_right:
             raise faults.unauthorised(REFUSED)
-
-    async def _ask(self, url: str, credentials: Credentials) -> bool:
-        headers = {"Content-Type": FORM}
-        fields = {"user_id": credentials.username, "password": credentials.password or ""}
-        if credentials.session is not None:
-            headers["Cookie"] = f"session={credentials.session}"
-            fields = {}
-        try:
-            status = await self._fetcher.post(
-                url, urlencode(fields).encode(), headers=headers, deadline=Deadline.after(TIMEOUT_S)
-            )
-        except (errors.AisleError, TimeoutError) as fault:
-            raise Unverified from fault
-        if status == 200:
-            return True
-        if status in (401, 403):
-            return False
-        raise Unverified

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from server.insights.voter import Credentials
 
 READ_PATH = "/api/v2/product/"
+LOGIN_PATH = "/cgi/auth.pl"
 USER_AGENT = "Aisle/0.1"
 # Calls under way at once, in a process.
 CONNECTIONS = 8
@@ -120,6 +121,22 @@ class ProductServer:
         refused = product_calls.refusal(call, status, body)
         if refused is not None:
             raise ProductWriteFailed(refused)
+
+    async def knows(self, credentials: Credentials) -> bool:
+        """Whether the name goes with the password or the session; `ProductWriteFailed` when the server does not say."""
+        headers, fields = _signature(credentials, {})
+        status, _ = await self._exchange(
+            "POST",
+            "off",
+            LOGIN_PATH,
+            timeout_s=self._timeout_s,
+            max_bytes=MAX_ANSWER_BYTES,
+            headers=headers,
+            data=fields,
+        )
+        if status not in (200, 401, 403):
+            raise ProductWriteFailed(f"{LOGIN_PATH} was answered {status}")
+        return status == 200
 
     async def _exchange(
         self, method: str, server_type: str, path: str, *, timeout_s: float, max_bytes: int, **options: Any

@@ -108,8 +108,10 @@ class Insights:
         question_values = QuestionValues(
             self.taxonomies, Wording(), image_url=options.image_url, english_names=options.english_names
         )
-        credential_check = CredentialCheck(
-            fetcher, settings.product_opener_url if options.verify_credentials else None
+        self._credential_check = CredentialCheck(
+            ProductServer(settings.product_opener_url)
+            if options.verify_credentials and settings.product_opener_url
+            else None
         )
         self.router: Router = routes.router(
             {
@@ -118,7 +120,7 @@ class Insights:
                 "annotator": self.annotator,
                 "batch_import": batch_import,
                 "batch_key": BatchKey(settings.batch_job_key),
-                "credential_check": credential_check,
+                "credential_check": self._credential_check,
                 "events": events,
                 "checks": Checks(checks.own(database, products)),
                 "dataset": dataset,
@@ -139,6 +141,7 @@ class Insights:
             await self._stream.open()
         await self.taxonomies.open()
         await self._folding.open()
+        await self._credential_check.open()
         await self._automatic.open()
 
     async def close(self) -> None:
@@ -146,6 +149,7 @@ class Insights:
         if self._stream is not None:
             await self._stream.close()
         await self._automatic.close()
+        await self._credential_check.close()
         await self._folding.close()
         await self.taxonomies.close()
         if self._product_opener is not None:
