@@ -8,7 +8,7 @@ collected by whatever index finds it, then sorted; right where little fits. *Dra
 from __future__ import annotations
 
 # A literal, not an argument, so that the planner knows how short the walk is.
-WALKS = (100, 1_000, 10_000, 100_000, 1_000_000)
+WALKS = (50, 200, 1_000, 10_000, 100_000, 1_000_000)
 
 POPULAR = "unique_scans_n DESC, id"
 CONFIDENT = "confidence DESC NULLS LAST, id"
@@ -22,17 +22,19 @@ CASE i.type WHEN 'category' THEN p.generic_image
             WHEN 'brand' THEN coalesce(p.front_image, i.source_image)
             ELSE i.source_image END AS image
 """
+# Without a barcode there is no look-up, and most types need none.
 WITH_PRODUCT = """
-LEFT JOIN product AS p ON p.server_type = i.server_type AND p.barcode = i.barcode
-    AND (i.type = 'category'
-         OR (i.type = 'brand' AND i.predictor IN ('curated-list', 'taxonomy', 'whitelisted-brands')))
+LEFT JOIN product AS p ON p.server_type = i.server_type AND p.barcode = CASE
+    WHEN i.type = 'category' THEN i.barcode
+    WHEN i.type = 'brand' AND i.predictor IN ('curated-list', 'taxonomy', 'whitelisted-brands') THEN i.barcode
+END
 """
 
-BRANCH = "SELECT * FROM product_insight WHERE {where}"
+# Ordered and cut one by one, or they would all be read whole before they are merged.
+BRANCH = "(SELECT * FROM product_insight WHERE {where} ORDER BY {order} LIMIT {walk})"
 WALKED = """
 SELECT w.*, row_number() OVER () AS place FROM (
-    SELECT * FROM (SELECT * FROM ({branches}) AS b ORDER BY {order} LIMIT {walk}) AS a
-    LIMIT {count} OFFSET {offset}
+    SELECT * FROM ({branches}) AS b ORDER BY {order} LIMIT {count} OFFSET {offset}
 ) AS w
 """
 # The rows are wide, so only what is sorted by is collected.

@@ -15,8 +15,8 @@ ORDERS = {"popularity": sql.POPULAR, "confidence": sql.CONFIDENT, "random": sql.
 # Rows looked at for a random page, for each row of it: enough that those of the first class which have a key
 # above all later classes' fill the page.
 SAMPLE = 8
-# So few rows are gathered in any case.
-FEW = 500
+# A walk over so few rows is short enough, whatever gathering would cost.
+SHORT_WALK = 2_000
 
 
 class Asked(NamedTuple):
@@ -90,23 +90,37 @@ def _anonymous(selection: Selection) -> Selection:
     return selection if selection.voter is None else msgspec.structs.replace(selection, voter=None)
 
 
-def _passed(asked: Asked) -> Selection:
-    """What the index of an order goes through."""
+def _walked_by(asked: Asked) -> str:
+    """The column that the walked index has besides its order, "" for none."""
     selection = asked.selection
-    everything = Selection(server_type=selection.server_type, is_open=True)
     if asked.order != "popularity":
-        return everything
+        return ""
     if selection.value_tag is not None:
-        return msgspec.structs.replace(everything, value_tag=selection.value_tag)
+        return "value_tag"
     if selection.predictor is not None:
-        return msgspec.structs.replace(everything, predictor=selection.predictor)
-    return msgspec.structs.replace(everything, types=selection.types)
+        return "predictor"
+    return "" if selection.types is None else "type"
+
+
+def _passed(asked: Asked) -> Selection:
+    """What a walk in the order asked for goes through."""
+    selection, column = asked.selection, _walked_by(asked)
+    return Selection(
+        server_type=selection.server_type,
+        is_open=True,
+        types=selection.types if column == "type" else None,
+        value_tag=selection.value_tag if column == "value_tag" else None,
+        predictor=selection.predictor if column == "predictor" else None,
+    )
 
 
 def _is_gathered(asked: Asked, sizes: Sizes) -> bool:
     """Whether collecting all that fits reads fewer rows than a walk that meets one of it every so often."""
+    if sizes.fitting <= 0:
+        return True
     wanted = asked.limit * SAMPLE if asked.order == "random" else asked.limit + asked.skipped
-    return sizes.fitting <= FEW or sizes.fitting**2 <= wanted * sizes.passed
+    walked = wanted * sizes.passed // sizes.fitting
+    return walked > SHORT_WALK and sizes.fitting < walked
 
 
 def _gathered(asked: Asked, arguments: list[object]) -> tuple[str, list[object]]:
@@ -122,27 +136,23 @@ def _gathered(asked: Asked, arguments: list[object]) -> tuple[str, list[object]]
 def _walked(asked: Asked, arguments: list[object]) -> tuple[str, list[object]]:
     """One branch for each type by popularity, for there is an index of each; they are merged as they are read."""
     selection, branches = asked.selection, []
-    merged = asked.order == "popularity" and selection.value_tag is None and selection.predictor is None
-    for types in [(one,) for one in selection.types] if merged and selection.types else [selection.types]:
+    order, column = ORDERS[asked.order], _walked_by(asked)
+    walk = next((walk for walk in sql.WALKS if walk >= asked.limit + asked.skipped), "ALL")
+    for types in [(one,) for one in selection.types or ()] if column == "type" else [selection.types]:
         where, arguments = msgspec.structs.replace(selection, types=types).where(
-            first=arguments, by_index=False
+            first=arguments, walking=(column,)
         )
-        branches.append(sql.BRANCH.format(where=where))
+        branches.append(sql.BRANCH.format(where=where, order=order, walk=walk))
     arguments += [asked.limit, asked.skipped]
     last = len(arguments)
-    walk = next((walk for walk in sql.WALKS if walk >= asked.limit + asked.skipped), "ALL")
     rows = sql.WALKED.format(
-        branches=" UNION ALL ".join(branches),
-        order=ORDERS[asked.order],
-        walk=walk,
-        count=f"${last - 1}",
-        offset=f"${last}",
+        branches=" UNION ALL ".join(branches), order=order, count=f"${last - 1}", offset=f"${last}"
     )
     return rows, arguments
 
 
 def _drawn(asked: Asked, start: float, arguments: list[object]) -> tuple[str, list[object]]:
-    where, arguments = asked.selection.where(first=arguments, by_index=False)
+    where, arguments = asked.selection.where(first=arguments, walking=())
     arguments += [asked.selection.server_type, start, asked.limit * SAMPLE, asked.limit]
     last = len(arguments)
     rows = sql.DRAWN.format(

@@ -14,8 +14,8 @@ from server.insights.question_values import PRIORITIES, QuestionValues
 from server.insights.schema import Question
 
 if TYPE_CHECKING:
-    from server.db import Database
     from server.deadline import Deadline
+    from server.insights.reader import Reader
     from server.insights.selection import Selection
 
 FOUND, NONE = "found", "no_questions"
@@ -49,8 +49,8 @@ class Unanswered(msgspec.Struct, frozen=True):
 class Questions:
     """Asks the database once for an answer, twice where a selection is new to this process."""
 
-    def __init__(self, database: Database, values: QuestionValues, *, count_cap: int = 0) -> None:
-        self._database = database
+    def __init__(self, reader: Reader, values: QuestionValues, *, count_cap: int = 0) -> None:
+        self._reader = reader
         self._values = values
         self._count_cap = count_cap
         self._sizes: OrderedDict[tuple[Selection, str], Sizes] = OrderedDict()
@@ -60,7 +60,7 @@ class Questions:
         if asked.selection.types == ():
             return QuestionList(0, [], NONE)
         sql, arguments = question_pages.page(asked, await self._sizes_of(asked, deadline))
-        rows = await self._database.fetch(sql, *arguments, deadline=deadline)
+        rows = await self._reader.fetch(sql, arguments, deadline)
         count = rows[0]["n"]
         self._remember(asked, count)
         if self._count_cap:
@@ -75,7 +75,7 @@ class Questions:
         if selection.types == ():
             return ProductQuestions([], NONE)
         sql, arguments = question_pages.of_product(selection, limit)
-        rows: list[Mapping[str, Any]] = list(await self._database.fetch(sql, *arguments, deadline=deadline))
+        rows: list[Mapping[str, Any]] = list(await self._reader.fetch(sql, arguments, deadline))
         rows.sort(key=lambda row: PRIORITIES.get(row["type"], len(PRIORITIES)))
         questions = self._values.questions(rows, language)
         return ProductQuestions(questions, FOUND if questions else NONE)
@@ -85,7 +85,7 @@ class Questions:
     ) -> Unanswered:
         """The tags with the most open insights."""
         sql, arguments = question_pages.unanswered(selection, limit, skipped)
-        [row] = await self._database.fetch(sql, *arguments, deadline=deadline)
+        [row] = await self._reader.fetch(sql, arguments, deadline)
         status = NONE if row["rows"] == "[]" else FOUND
         return Unanswered(row["n"], msgspec.Raw(row["rows"].encode()), status)
 
@@ -94,7 +94,7 @@ class Questions:
         known = self._sizes.get(key)
         if known is None:
             sql, arguments = question_pages.sizes(asked)
-            [row] = await self._database.fetch(sql, *arguments, deadline=deadline)
+            [row] = await self._reader.fetch(sql, arguments, deadline)
             known = self._sizes[key] = Sizes(row["fitting"], row["passed"])
         self._sizes.move_to_end(key)
         while len(self._sizes) > REMEMBERED:

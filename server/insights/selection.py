@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, overload
 
 import msgspec
@@ -85,35 +85,41 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             voter=voter,
         )
 
-    def where(self, *, first: Iterable[object] = (), by_index: bool = True) -> tuple[str, list[object]]:
+    def where(
+        self, *, first: Iterable[object] = (), walking: Collection[str] | None = None
+    ) -> tuple[str, list[object]]:
         """The condition on rows of product_insight and its arguments.
 
-        `first` are the arguments of placeholders that stand before it in the statement. Without `by_index`
-        lists are compared row by row, so that the planner walks an index in order instead of collecting
-        rows by their lists first.
+        `first` are the arguments of placeholders that stand before it in the statement. `walking` names the
+        columns of an index that is to be walked in its order: no other is then compared in a way that an
+        index could serve, so that the planner does not collect and sort rows instead.
         """
         found = Conditions(first)
         found.add("server_type = {}", self.server_type)
-        if self.types is not None:
-            if len(self.types) == 1:
-                found.add("type = {}", self.types[0])
-            else:
-                found.add("type = ANY({}::text[])", self.types)
         if self.is_open:
             found.add("is_open")
-        for name in ("barcode", "value_tag", "predictor", "annotation"):
-            value = getattr(self, name)
+
+        def compare(column: str, text: str, value: object) -> None:
+            is_plain = walking is None or column in walking
+            found.add(text if is_plain else f"({text}) IS TRUE", value)
+
+        if self.types is not None:
+            if len(self.types) == 1:
+                compare("type", "type = {}", self.types[0])
+            else:
+                compare("type", "type = ANY({}::text[])", self.types)
+        for column in ("barcode", "value_tag", "predictor", "annotation"):
+            value = getattr(self, column)
             if value is not None:
-                found.add(f"{name} = {{}}", value)
-        compared = "{}" if by_index else "({}) IS TRUE"
-        for name, operator, values in (
+                compare(column, f"{column} = {{}}", value)
+        for column, operator, values in (
             ("brands", "&&", self.brands),
             ("countries", "&&", self.countries),
             ("lc", "&&", self.lc),
             ("campaign", "@>", self.campaigns),
         ):
             if values is not None:
-                found.add(compared.format(f"{name} {operator} {{}}::text[]"), values)
+                compare(column, f"{column} {operator} {{}}::text[]", values)
         self._flags(found)
         if self.voter is not None:
             found.add(f"id NOT IN ({voted_by(self.voter)})", identity(self.voter))

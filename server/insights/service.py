@@ -39,6 +39,7 @@ from server.insights.product_opener import ProductOpener
 from server.insights.product_server import ProductServer
 from server.insights.question_values import QuestionValues
 from server.insights.questions import Questions
+from server.insights.reader import Reader
 from server.insights.schedule import Schedule
 from server.insights.sealing import Sealing
 from server.insights.stream import Stream
@@ -104,6 +105,7 @@ class Insights:
             database, products, self.importer.refresh, one_vote_per_voter=options.one_vote_per_voter
         )
         self._automatic = Schedule("automatic insights", self.annotator.apply_due, options.automatic_every_s)
+        self._reader = Reader(database.url)
         self._folding = Schedule("tally", partial(tally.fold, database), tally.FOLD_EVERY_S)
         question_values = QuestionValues(
             self.taxonomies, Wording(), image_url=options.image_url, english_names=options.english_names
@@ -128,7 +130,7 @@ class Insights:
                 "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
                 "overview": Overview(database, products),
                 "prediction_pages": PredictionPages(database),
-                "questions": Questions(database, question_values, count_cap=options.count_cap),
+                "questions": Questions(self._reader, question_values, count_cap=options.count_cap),
                 "seen": ImagePredictions(database, with_logo_mode=options.with_logo_mode),
             }
         )
@@ -140,6 +142,7 @@ class Insights:
         if self._stream is not None:
             await self._stream.open()
         await self.taxonomies.open()
+        await self._reader.open()
         await self._folding.open()
         await self._credential_check.open()
         await self._automatic.open()
@@ -151,6 +154,7 @@ class Insights:
         await self._automatic.close()
         await self._credential_check.close()
         await self._folding.close()
+        await self._reader.close()
         await self.taxonomies.close()
         if self._product_opener is not None:
             await self._product_opener.close()

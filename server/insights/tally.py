@@ -74,7 +74,7 @@ def counting(selection: Selection, first: Iterable[object] = ()) -> tuple[str, l
     if selection.voter is None:
         return sql, found.arguments
     voted = voted_by(selection.voter).format(found.place(identity(selection.voter)))
-    where, arguments = msgspec.structs.replace(selection, voter=None).where(first=found.arguments)
+    where, arguments = msgspec.structs.replace(selection, voter=None).where(first=found.arguments, walking=())
     return f"SELECT ({sql}) - ({VOTED.format(voted=voted, where=where)})", arguments
 
 

@@ -154,8 +154,8 @@ async def test_a_count_is_the_number_of_rows_after_any_changes(
                 )
     for selection in selections:
         expected = [identity for identity, row in stored.items() if fits(row, voters[identity], selection)]
-        for by_index in (True, False):
-            where, arguments = selection.where(by_index=by_index)
+        for walking in (None, (), ("type",)):
+            where, arguments = selection.where(walking=walking)
             found = await database.fetch(f"SELECT id FROM product_insight WHERE {where}", *arguments)
             assert sorted(row["id"] for row in found) == sorted(expected), selection
         assert await tally.count(database, selection) == len(expected), selection
