@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from server.insights.product_calls import CROP_PATH, FIELDS_PATH, UNSELECT_PATH
+from server.insights.product_server import LOGIN_PATH
 
 
 class ProductOpenerServer:
@@ -19,6 +20,10 @@ class ProductOpenerServer:
         self.products: dict[str, dict[str, Any]] = {}
         self.reads: list[str] = []
         self.writes: list[tuple[str, dict[str, Any], str | None]] = []
+        # Who may log in: passwords by user name, and sessions; and how often somebody tried.
+        self.passwords: dict[str, str] = {}
+        self.sessions: set[str] = set()
+        self.logins = 0
         # A status, or "slow", "garbage", "huge", "refused" (200 but nothing saved).
         self.trouble: int | str | None = None
 
@@ -47,6 +52,17 @@ class ProductOpenerServer:
             return web.json_response({"status": 1, "status_verbose": "fields saved"})
         return web.json_response({"status": "success" if request.method == "PATCH" else "status ok"})
 
+    async def log_in(self, request: web.Request) -> web.StreamResponse:
+        """200 for a user it knows, 403 for any other."""
+        self.logins += 1
+        fields = await request.post()
+        if self.trouble is not None:
+            return await self._bad_day()
+        name = str(fields.get("user_id"))
+        is_known = name in self.passwords and self.passwords[name] == fields.get("password")
+        is_known = is_known or request.cookies.get("session") in self.sessions
+        return web.json_response({"status": int(is_known)}, status=200 if is_known else 403)
+
     async def _bad_day(self) -> web.StreamResponse:
         match self.trouble:
             case int(status):
@@ -69,6 +85,7 @@ async def serve() -> AsyncIterator[ProductOpenerServer]:
     app.router.add_get("/api/v2/product/{code}", fake.read)
     for path in (FIELDS_PATH, CROP_PATH, UNSELECT_PATH):
         app.router.add_post(path, fake.write)
+    app.router.add_post(LOGIN_PATH, fake.log_in)
     app.router.add_patch("/api/v3/product/{code}", fake.write)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
