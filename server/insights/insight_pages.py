@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from server.deadline import Deadline
 
 ORDERS = {"random": queries.AT_RANDOM, "popularity": queries.BY_POPULARITY}
+# So few are all looked at for a draw, of more a sample: this many for each one that is wanted.
+MOST_GATHERED = 1000
+SAMPLE = 8
 _DATA, _BOX = (Insight.__struct_fields__.index(name) for name in queries.JSON_COLUMNS)
 
 
@@ -45,12 +49,28 @@ class InsightPages:
         deadline: Deadline | None = None,
     ) -> Page:
         """`count` insights, oldest first unless a key of `ORDERS` says otherwise; the total is capped on request."""
-        found = await self._page(selection, count, page, order_by, deadline)
+        if order_by == "random" and selection.annotated is False:
+            found = await self.random(selection, count=count, deadline=deadline)
+        else:
+            found = await self._page(selection, count, page, order_by, deadline)
         return found._replace(total=min(found.total, self._count_cap)) if self._count_cap else found
 
     async def random(self, selection: Selection, *, count: int, deadline: Deadline | None = None) -> Page:
-        """A fresh draw, and the exact total."""
-        return await self._page(selection, count, 1, "random", deadline)
+        """A fresh draw of a selection without the annotated ones, and the exact total."""
+        selection = msgspec.structs.replace(selection, annotated=False)
+        async with self._database.connection(deadline) as connection:
+            total = await tally.count(connection, selection)
+            where, arguments = selection.where()
+            sql = queries.GATHERED.format(where=where, count=count)
+            if total > max(MOST_GATHERED, count):
+                # Compared row by row, for these indexes are walked in their order.
+                where, arguments = selection.where(walking=("n_votes", "lot"))
+                arguments.append(random.random())  # noqa: S311
+                sql = queries.DRAWN.format(
+                    where=where, count=count, sample=count * SAMPLE, start=f"${len(arguments)}"
+                )
+            rows = await connection.fetch(sql, *arguments) if total else []
+        return Page(as_insights(rows), total)
 
     async def of_product(self, selection: Selection, deadline: Deadline | None = None) -> list[Insight]:
         """All of them, oldest first."""
@@ -74,11 +94,14 @@ class InsightPages:
         # Each draw is a fresh one, so there is nothing to skip.
         offset = 0 if order_by == "random" else (page - 1) * count
         where, arguments = selection.where()
-        places = {"count": f"${len(arguments) + 1}", "offset": f"${len(arguments) + 2}"}
+        skip = ""
+        if offset:
+            arguments.append(offset)
+            skip = f"OFFSET ${len(arguments)}"
         order = ORDERS[order_by] if order_by else queries.BY_NUMBER
-        sql = queries.PAGE.format(where=where, order=order, **places)
+        sql = queries.PAGE.format(where=where, order=order, count=count, skip=skip)
         async with self._database.connection(deadline) as connection:
-            rows = await connection.fetch(sql, *arguments, count, offset)
+            rows = await connection.fetch(sql, *arguments)
             if len(rows) < count and (rows or not offset):
                 # The last page tells the total by itself.
                 total = offset + len(rows)

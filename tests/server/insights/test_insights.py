@@ -245,3 +245,37 @@ async def test_pages_read_at_the_same_time_do_not_disturb_each_other(
     assert [answer.json()["insights"][0]["value_tag"] for answer in answers] == [
         f"t{n:02}" for n in range(30)
     ]
+
+
+async def test_a_draw_from_many_is_a_sample_that_favours_votes(
+    http: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.insights.insight_pages.MOST_GATHERED", 10)
+    for number in range(30):
+        await rows.add_insight(
+            database, value_tag=f"t{number}", countries=["en:italy"] if number < 20 else []
+        )
+    await rows.add_insight(database, value_tag="voted", n_votes=10**6)
+    await rows.add_insight(database, value_tag="automatic", automatic_processing=True)
+    await rows.add_insight(database, value_tag="annotated", annotation=1)
+    seen: set[str] = set()
+    for path in ("/random", "?annotated=0&order_by=random") * 15:
+        answer = (await http.get(f"{URL}{path}", params={"count": 4} if "?" not in path else None)).json()
+        assert answer["count"] == 32
+        drawn = [one["value_tag"] for one in answer["insights"]]
+        assert len(drawn) == len(set(drawn)) and "voted" in drawn
+        seen |= set(drawn)
+    assert "annotated" not in seen and len(seen) > 20
+    italian = (await http.get(f"{URL}/random", params={"count": 3, "countries": "it"})).json()
+    assert (italian["count"], len(italian["insights"])) == (20, 3)
+    assert all(one["countries"] == ["en:italy"] for one in italian["insights"])
+
+
+async def test_a_draw_never_misses_a_place_where_little_fits(
+    http: httpx.AsyncClient, database: Database
+) -> None:
+    for number in range(3):
+        await rows.add_insight(database, value_tag=f"t{number}", automatic_processing=number == 2)
+    for _ in range(5):
+        answer = (await http.get(f"{URL}/random", params={"count": 3})).json()
+        assert sorted(one["value_tag"] for one in answer["insights"]) == ["t0", "t1", "t2"]
