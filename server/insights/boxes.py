@@ -17,10 +17,10 @@ def relative(value: object) -> Box | None:
         return None
     if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in value):
         return None
-    y_min, x_min, y_max, x_max = (float(side) for side in value)
+    y_min, x_min, y_max, x_max = value
     if not (0 <= y_min < y_max <= 1 and 0 <= x_min < x_max <= 1):
         return None
-    return y_min, x_min, y_max, x_max
+    return float(y_min), float(x_min), float(y_max), float(x_max)
 
 
 def turned(box: Box, size: Size, angle: int) -> Box:
@@ -54,6 +54,6 @@ def crop(box: Box, size: Size, angle: int) -> tuple[float, float, float, float]:
 
 def angle_of(value: object) -> int | None:
     """A quarter turn in degrees clockwise, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value in (math.inf, -math.inf):
         return None
-    return int(value) % 360 if value % 90 == 0 else None
+    return int(value % 360) if value % 90 == 0 else None

@@ -136,7 +136,8 @@ def _printed(value: object) -> str | None:
     """A text or a number as text; None for nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value).strip() or None
+    printed = str(value).strip()
+    return printed if 0 < len(printed) <= MAX_TEXT else None
 
 
 def shown(name: str) -> str:

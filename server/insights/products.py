@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -148,9 +149,10 @@ class Products(Protocol):
 
 def _number(value: object) -> float:
     try:
-        return float(value) if isinstance(value, int | float | str) else 0.0
-    except ValueError:
+        number = float(value) if isinstance(value, int | float | str) else 0.0
+    except (ValueError, OverflowError):
         return 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 def _crop(entry: Mapping[str, Any]) -> tuple[float, float, float, float] | None:

@@ -92,6 +92,7 @@ def test_what_is_no_quarter_turn_is_refused() -> None:
         ([0, 0, 1, True], None),
         ([0, 0, 1, "1"], None),
         ([0, 0, 1, float("nan")], None),
+        ([0, 0, 1, 10**400], None),
         ("0011", None),
         ({"y_min": 0}, None),
         (None, None),
@@ -115,6 +116,8 @@ def test_a_relative_box_is_four_rising_numbers_within_0_and_1(value: Any, found:
         (None, None),
         (float("nan"), None),
         (float("inf"), None),
+        (90 * 10**400, 0),
+        (10**400, None),
     ],
 )
 def test_an_angle_is_a_quarter_turn(value: Any, angle: int | None) -> None:
