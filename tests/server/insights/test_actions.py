@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.insights import actions, packager_codes, payloads
 from server.insights.edits import AddPackaging, AddTag, SelectImage, SetField
@@ -233,3 +235,29 @@ def test_every_type_that_becomes_an_insight_has_an_action_and_the_others_are_rec
 )
 def test_two_spellings_of_a_packager_code_are_one(one: str, other: str, are_equal: bool) -> None:
     assert (packager_codes.normalised(one) == packager_codes.normalised(other)) is are_equal
+
+
+JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.floats(), max_size=4)
+TYPES = sorted(actions.ACTIONS)
+
+
+@given(
+    st.sampled_from(TYPES),
+    st.dictionaries(
+        st.sampled_from(
+            ["element", "image_key", "rotation", "bounding_box", "text", "correction", "nutrients"]
+        ),
+        JUNK | st.dictionaries(st.sampled_from(["shape", "fat_100g", "front_fr"]), JUNK, max_size=2),
+    ),
+    st.dictionaries(st.sampled_from(["images", "emb_codes", "labels_tags", "quantity", "lang"]), JUNK),
+    st.none() | st.text(max_size=3),
+)
+def test_whatever_an_insight_and_its_product_hold_there_is_a_plan_or_a_refusal(
+    insight_type: str, data: dict[str, Any], product: dict[str, Any], value: str | None
+) -> None:
+    try:
+        done = plan(insight_type, product, data=data, value=value, value_tag=value)
+    except InvalidData:
+        assert insight_type == "nutrient_extraction"
+        return
+    assert (done.answer in (UPDATED, USER_INPUT)) or not done.edits

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.insights import payloads
 from server.insights.nutrients import InvalidData
@@ -76,3 +78,38 @@ def test_ingredients_take_nothing_else(insight_type: str, data: Any, why: str) -
 def test_the_other_types_ignore_what_comes(insight_type: str) -> None:
     for data in ({}, {"anything": 1}, [], "text", 0):
         assert payloads.parse(insight_type, data) is None
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "value_tag",
+                    "annotation",
+                    "rotation",
+                    "bounding_box",
+                    "nutrients",
+                    "fat_100g",
+                    "value",
+                    "unit",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(["category", "nutrient_extraction", *INGREDIENTS]), ANYTHING)
+def test_whatever_comes_fits_or_is_refused_in_one_line(insight_type: str, data: Any) -> None:
+    try:
+        payload = payloads.parse(insight_type, data)
+    except InvalidData as fault:
+        assert str(fault).isprintable()
+    else:
+        assert payload is not None

@@ -229,3 +229,14 @@ async def test_an_unknown_insight_is_answered_with_200(http: httpx.AsyncClient) 
                     "description": "unknown insight ID",
                 },
             )
+
+
+@pytest.mark.parametrize("number", ["1e400", "1" * 30, "1" * 400, "1" * 5000, "-0", "1.5"])
+async def test_odd_numbers_are_refused_or_answered(http: httpx.AsyncClient, number: str) -> None:
+    data = f'{{"annotation": "Milk", "rotation": {number}, "bounding_box": [0, 0, 1, {number}]}}'
+    fields = {"insight_id": SOME, "annotation": "2", "data": data}
+    answer = await http.post(PATH, data=fields, headers=basic("ann"))
+    assert answer.status_code in (200, 400)
+    body = f'{{"insight_id": "{SOME}", "annotation": {number}, "data": {data}}}'
+    answer = await http.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
