@@ -107,8 +107,11 @@ class Events:
             case "type_changed":
                 await self._change_type(event)
                 return
+            case "product_updated":
+                await self._read_anew(event)
             case "image_deleted":
                 await self._remove_image(event)
+                await self._read_anew(event)
             case "image_uploaded" | "ocr_ready":
                 await self._save_image(event)
         for step in self._steps.get(event.kind, ()):
@@ -154,6 +157,10 @@ class Events:
 
     async def _run(self, payload: dict[str, Any]) -> None:
         await self.handle(msgspec.convert(payload, Event))
+
+    async def _read_anew(self, event: Event) -> None:
+        """What follows may work on a copy of the product, which must not be older than the event."""
+        await self._products.get(event.server_type, event.barcode)
 
     async def _remove_product(self, *product: str) -> bool:
         """Predictions, open insights and the product itself; whether there was anything."""

@@ -10,6 +10,7 @@ import pytest
 from server.data_folder import DataFolder
 from server.db import Database
 from server.insights.edits import AddTag, Edit, SelectImage, SetField
+from server.insights.events import Event, Events
 from server.insights.product_opener import ProductOpener
 from server.insights.product_server import ProductServer, ProductUnreadable
 from server.insights.products import ImageUnknown, ProductWriteFailed
@@ -106,6 +107,22 @@ async def test_many_products_ask_only_for_those_without_a_fresh_copy(
         found = await products.many("off", [CODE, "5411041040808", "00000001", CODE])
     assert sorted(found) == [CODE, "5411041040808"]
     assert sorted(server.reads) == ["00000001", CODE, "5411041040808"]
+
+
+async def test_an_update_brings_the_copy_up_to_date_before_insights_are_computed(
+    database: Database, server: ProductOpenerServer, open_products: OpenProducts, jobs: Jobs
+) -> None:
+    async with open_products(False) as products:
+        await products.get("off", CODE)
+        server.products[CODE] = {"code": CODE, "quantity": "2 kg"}
+        seen = []
+
+        async def refresh(server_type: str, barcode: str) -> None:
+            seen.append((await products.many(server_type, [barcode]))[barcode].text("quantity"))
+
+        events = Events(database=database, jobs=jobs, products=products, refresh=refresh)
+        await events.handle(Event(kind="product_updated", server_type="off", barcode=CODE))
+    assert seen == ["2 kg"]
 
 
 async def test_a_write_is_done_before_the_decision_is_and_the_copy_follows(
