@@ -67,7 +67,7 @@ class Candidate(msgspec.Struct, kw_only=True):
 
 
 class Known(NamedTuple):
-    """A stored insight; `row` has its columns as `rows.columns_of` makes them, `n_votes` among them."""
+    """A stored insight; `row` has all its columns by name."""
 
     id: UUID
     annotation: int | None

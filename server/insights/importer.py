@@ -19,7 +19,7 @@ from server.insights import lines, queries_importer
 from server.insights.predictions import NewPrediction, Prediction
 from server.insights.recompute import has_image
 from server.insights.refreshing import Refreshing, prediction_of
-from server.insights.replacement import replaced
+from server.insights.replacement import Replacement, replaced
 
 if TYPE_CHECKING:
     from server.db import Connection, Database
@@ -128,10 +128,7 @@ class Importer:
                 return outcomes
             types = {barcode: {batch[place].type for place in places} for barcode, places in wanted.items()}
             stored = await self._stored(connection, server_type, types)
-            done = {
-                barcode: replaced([batch[place] for place in places], stored.get(barcode, ()))
-                for barcode, places in wanted.items()
-            }
+            done = await asyncio.to_thread(_replaced, batch, wanted, stored)
             added = [wanted[barcode][place] for barcode, change in done.items() for place in change.added]
             deleted = [old.id for change in done.values() for old in change.deleted]
             if deleted:
@@ -164,6 +161,18 @@ class Importer:
         for row in rows:
             found.setdefault(row["barcode"], []).append(prediction_of(row))
         return found
+
+
+def _replaced(
+    batch: Sequence[NewPrediction],
+    wanted: Mapping[str, Sequence[int]],
+    stored: Mapping[str, Sequence[Prediction]],
+) -> dict[str, Replacement]:
+    """For each product, of the places in the batch that are its own."""
+    return {
+        barcode: replaced([batch[place] for place in places], stored.get(barcode, ()))
+        for barcode, places in wanted.items()
+    }
 
 
 async def _insert(connection: Connection, server_type: str, added: Sequence[NewPrediction]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from server.insights.products import Product
     from server.insights.rules.rule import Trees
 
-# What is stored of an insight and compared with what it should be.
-_COMPARED = (
-    "barcode type data username countries brands process_after value_tag value source_image automatic_processing "
-    "server_type unique_scans_n reserved_barcode predictor predictor_version campaign confidence bounding_box lc "
-    "with_image n_votes"
-)
-COMPARED = tuple(_COMPARED.split())
+
+class _Decided(NamedTuple):
+    """Rows to insert, rows to write again, and what goes."""
+
+    created: list[dict[str, Any]]
+    updated: list[dict[str, Any]]
+    deleted: list[Known]
 
 
 class _Around(NamedTuple):
@@ -66,36 +67,47 @@ class Refreshing:
             return
         known = await _known(connection, server_type, rules)
         around = await self._around(connection, server_type, rules, predictions)
-        now = lines.now()
-        created: list[dict[str, Any]] = []
-        updated: list[dict[str, Any]] = []
-        deleted: list[Known] = []
+        # Thousands of candidates take longer than the event loop may stand still.
+        decided = await asyncio.to_thread(
+            self._decide, server_type, products, predictions, rules, known, around
+        )
+        if decided.deleted:
+            gone = [insight.id for insight in decided.deleted]
+            await connection.execute(queries_importer.DELETE_INSIGHTS, gone)
+        if decided.updated:
+            await connection.execute(queries_importer.CHANGE_INSIGHTS, decided.updated)
+        if decided.created:
+            await connection.execute(queries_importer.ADD_INSIGHTS, decided.created)
+
+    def _decide(
+        self,
+        server_type: str,
+        products: Mapping[str, Product] | None,
+        predictions: Mapping[str, Sequence[Prediction]],
+        rules: Mapping[str, Sequence[Rule]],
+        known: Mapping[tuple[str, str], Sequence[Known]],
+        around: _Around,
+    ) -> _Decided:
+        """No database from here on."""
+        decided = _Decided([], [], [])
+        now, delay_s = lines.now(), self._automatic_delay_s
         for barcode, those in rules.items():
             product = None if products is None else products.get(barcode)
+            is_gone = products is not None and product is None
             situation = self._situation(barcode, product, predictions[barcode], around)
             for rule in those:
-                stored = known.get((barcode, rule.type), [])
-                is_gone = products is not None and product is None
-                result = recompute.gone(stored) if is_gone else recompute.worked_out(rule, situation, stored)
-                deleted += result.deleted
-                for candidate in result.created:
-                    created.append(
-                        recompute.columns_of(
-                            rule.type, candidate, situation, server_type, now, self._automatic_delay_s
-                        )
+                stored = known.get((barcode, rule.type), ())
+                walk = recompute.gone(stored) if is_gone else recompute.worked_out(rule, situation, stored)
+                decided.deleted.extend(walk.deleted)
+                for candidate in walk.created:
+                    decided.created.append(
+                        recompute.columns_of(rule.type, candidate, situation, server_type, now, delay_s)
                     )
-                for candidate, insight in result.updated:
-                    row = recompute.columns_of(
-                        rule.type, candidate, situation, server_type, now, self._automatic_delay_s
-                    )
+                for candidate, insight in walk.updated:
+                    row = recompute.columns_of(rule.type, candidate, situation, server_type, now, delay_s)
                     if recompute.is_changed(row, insight):
-                        updated.append({**row, "id": str(insight.id), "n_votes": insight.votes})
-        if deleted:
-            await connection.execute(queries_importer.DELETE_INSIGHTS, [insight.id for insight in deleted])
-        if updated:
-            await connection.execute(queries_importer.CHANGE_INSIGHTS, updated)
-        if created:
-            await connection.execute(queries_importer.ADD_INSIGHTS, created)
+                        decided.updated.append({**row, "id": str(insight.id), "n_votes": insight.votes})
+        return decided
 
     def _situation(
         self,
@@ -169,7 +181,7 @@ async def _known(
             row["source_image"],
             row["data"],
             row["votes"] or 0,
-            {name: row[name] for name in COMPARED},
+            row,
         )
         found.setdefault((row["barcode"], row["type"]), []).append(insight)
     return found
