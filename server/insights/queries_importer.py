@@ -4,12 +4,12 @@ from __future__ import annotations
 
 # How long a product may be worked on elsewhere; for this transaction only.
 PATIENCE = "SELECT set_config('lock_timeout', $1, true)"
-# One import or refresh of a product at a time; always in the same order, so that no two wait for each other.
-# The locks go with the transaction.
+# One at a time works on a product: imports, refreshes, decisions. Always in the same order, so that no two imports
+# wait for each other in a circle. The locks go with the transaction.
 LOCK = """
 SELECT pg_advisory_xact_lock(key)
 FROM (
-    SELECT DISTINCT hashtextextended('insights: ' || $1 || ' ' || barcode, 2) AS key
+    SELECT DISTINCT hashtextextended($1::text || ':' || barcode, 1) AS key
     FROM unnest($2::text[]) AS barcode
     ORDER BY key OFFSET 0
 ) AS keys
