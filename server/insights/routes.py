@@ -23,6 +23,7 @@ from server.insights import (
 )
 from server.insights.parameters import MAX_PARAMETERS, Parameters
 from server.middleware import deadline_of
+from server.parts import bound
 
 PREFIX = "/api/v1"
 # Where this product answers: its envelope and its cross-origin policy hold under these.
@@ -57,19 +58,22 @@ def router(parts: Mapping[str, object]) -> Router:
     """Everything under `PREFIXES`; `parts` are handed to the routes by the names of their parameters."""
     return Router(
         "/",
-        route_handlers=[
-            robots,
-            status,
-            *routes_annotate.HANDLERS,
-            *routes_batch.HANDLERS,
-            *routes_events.HANDLERS,
-            *routes_health.HANDLERS,
-            *routes_hints.HANDLERS,
-            *routes_insights.HANDLERS,
-            *routes_predictions.HANDLERS,
-            *routes_products.HANDLERS,
-            *routes_questions.HANDLERS,
-        ],
+        route_handlers=bound(
+            [
+                robots,
+                status,
+                *routes_annotate.HANDLERS,
+                *routes_batch.HANDLERS,
+                *routes_events.HANDLERS,
+                *routes_health.HANDLERS,
+                *routes_hints.HANDLERS,
+                *routes_insights.HANDLERS,
+                *routes_predictions.HANDLERS,
+                *routes_products.HANDLERS,
+                *routes_questions.HANDLERS,
+            ],
+            parts,
+        ),
         dependencies={
             **{name: _given(part) for name, part in parts.items()},
             "parameters": Provide(parameters_of),
