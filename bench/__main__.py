@@ -22,6 +22,7 @@ PARTS = (
     "features",
     "networks",
     "detectors",
+    "encoders",
     "recall",
     "recognition",
     "recognition_speed",

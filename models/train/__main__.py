@@ -7,7 +7,7 @@ import sys
 
 # Each part is a module with `run(argv)`, imported only when it is asked for: most of them need PyTorch.
 PARTS = {
-    "encoder": "trains and exports aisle-encoder",
+    "encoder": "trains and exports aisle-encoder or aisle-encoder-logo",
     "detector": "trains and exports one of the aisle-detector networks",
     "category": "trains and exports aisle-category",
     "evaluate": "measures an encoder that was exported (needs no PyTorch)",

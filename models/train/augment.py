@@ -30,7 +30,8 @@ class Warp(NamedTuple):
 
 
 PHOTO = Warp(zoom=(0.5, 1.0), aspect=0.29, angle=0.2, perspective=0.12, shift=1.0)
-DESIGN = Warp(zoom=(0.85, 1.7), aspect=0.35, angle=0.25, perspective=0.25, shift=0.9)
+DESIGN = Warp(zoom=(0.95, 2.0), aspect=0.35, angle=0.25, perspective=0.25, shift=0.9)
+CROP = Warp(zoom=(0.15, 0.65), aspect=0.3, angle=0.1, perspective=0.0, shift=1.0)
 BACKGROUND = Warp(zoom=(0.15, 0.8), aspect=0.3, angle=0.3, perspective=0.0, shift=1.0)
 
 
@@ -46,7 +47,8 @@ class Pool:
 
     def rows(self, index: Tensor, side: int) -> Tensor:
         """(B, C, L, L) in 0..1, of the smallest level that a view of that side still loses little from."""
-        fine_enough = [level for level in self._levels if level >= 1.1 * side]
+        # A view shows a part of the picture, so a level of its own side would be blurred.
+        fine_enough = [level for level in self._levels if level >= 1.4 * side]
         level = min(fine_enough, default=max(self._levels))
         return self._levels[level][index].float().div_(255)
 
@@ -60,32 +62,39 @@ def photo_views(pool: Pool, index: Tensor, side: int, generator: Generator) -> T
     return _damaged(pixels, generator, blurred=0.15, holes=0.2)
 
 
+def crops(photos: Pool, count: int, side: int, generator: Generator) -> Tensor:
+    """(count, 3, side, side) normalised pieces of random photos."""
+    rows = torch.randint(len(photos), (count,), generator=generator, device=generator.device)
+    maps = _homographies(count, CROP, generator, flip=True)
+    return _sample(photos.rows(rows, side), maps, side, "reflection").sub_(MEAN).div_(STD)
+
+
 def design_views(
     pool: Pool,
     index: Tensor,
-    is_flat: Tensor,
     photos: Pool,
     side: int,
     generator: Generator,
-    plain: float = 0.15,
+    *,
+    plain: float,
+    hardness: float = 1.0,
 ) -> Tensor:
-    """(B, 3, side, side) normalised views of designs in front of clutter or a plain colour.
+    """(B, 3, side, side) normalised views of designs in any colours, before clutter or a plain colour.
 
-    is_flat: (B,) whose colours may become any others. A share `plain` is shown as it is, straight, on white.
+    A share `plain` is shown as it is, straight, on white. hardness: 0..1, how far the others are warped.
     """
     count, device = len(index), index.device
     is_plain = _chance(count, plain, generator, device)
-    maps = _homographies(count, DESIGN, generator, flip=False)
+    maps = _homographies(count, _milder(DESIGN, hardness), generator, flip=False)
     maps = torch.where(is_plain[:, None, None], torch.eye(3, device=device), maps)
     behind = _backgrounds(is_plain, photos, side, generator)
     # Some marks stand on a plate of one colour, and what is behind is seen around the plate only.
-    has_plate = is_flat & ~is_plain & _chance(count, 0.4, generator, device)
+    has_plate = ~is_plain & _chance(count, 0.4, generator, device)
     plate = _uniform(count, 0, 1, generator, device, 3)
     ground = torch.where(has_plate[:, None], plate, behind.mean((2, 3)))
 
     design = pool.rows(index, side)
-    matrix, bias = _design_colours(is_flat, generator)
-    matrix, bias = _contrasted(design, ground, matrix, bias, is_flat)
+    matrix, bias = _contrasted(design, ground, *_design_colours(count, generator))
     matrix = torch.where(is_plain[:, None, None], torch.eye(3, device=device), matrix)
     bias = torch.where(is_plain[:, None], torch.zeros(3, device=device), bias)
     opacity = design[:, 3:]
@@ -141,6 +150,14 @@ def _chance(count: int, share: float, generator: Generator, device: torch.device
     return torch.rand(count, generator=generator, device=device) < share
 
 
+def _milder(warp: Warp, hardness: float) -> Warp:
+    """The warp with that share of its strength; at 0 the picture is seen straight and nearly whole."""
+    low, high = (1 + hardness * (limit - 1) for limit in warp.zoom)
+    return Warp(
+        (low, high), hardness * warp.aspect, hardness * warp.angle, hardness * warp.perspective, warp.shift
+    )
+
+
 def _homographies(count: int, warp: Warp, generator: Generator, *, flip: bool) -> Tensor:
     """(count, 3, 3) from coordinates of the view to those of the picture."""
     device = generator.device
@@ -181,33 +198,29 @@ def _recoloured(pixels: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
 
 
 def _camera_colours(count: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Brightness, contrast, saturation and white balance of another camera: (count, 3, 3), (count, 3).
-
-    Kept small: colour tells many groceries apart.
-    """
+    """Brightness, contrast, saturation and white balance of another camera: (count, 3, 3), (count, 3)."""
     device = generator.device
     luma = torch.tensor(_LUMA, device=device).expand(3, 3)
     eye = torch.eye(3, device=device)
-    saturation = _uniform(count, 0.8, 1.2, generator, device, 1, 1)
-    contrast = _uniform(count, 0.85, 1.15, generator, device, 1, 1)
-    gain = _uniform(count, 0.85, 1.15, generator, device, 1, 1)
-    balance = 1 + 0.03 * torch.randn(count, 3, 1, generator=generator, device=device)
+    saturation = _uniform(count, 0.7, 1.3, generator, device, 1, 1)
+    is_grey = _chance(count, 0.05, generator, device)[:, None, None]
+    saturation = torch.where(is_grey, 0.0, saturation)
+    contrast = _uniform(count, 0.75, 1.25, generator, device, 1, 1)
+    gain = _uniform(count, 0.75, 1.25, generator, device, 1, 1)
+    # Little: colour tells many groceries apart.
+    balance = 1 + 0.05 * torch.randn(count, 3, 1, generator=generator, device=device)
     matrix = contrast * gain * balance * (saturation * eye + (1 - saturation) * luma)
     return matrix, (0.5 * (1 - contrast)).view(count, 1).expand(count, 3)
 
 
-def _design_colours(is_flat: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Other inks: any hue, and negatives, where flat; a small turn of the hue elsewhere."""
-    count, device = len(is_flat), is_flat.device
-    reach = torch.where(is_flat, math.pi, 0.35)
-    hue = _hue(_uniform(count, -1, 1, generator, device) * reach)
-    negative = is_flat & _chance(count, 0.4, generator, device)
-    sign = torch.where(negative, -1.0, 1.0)[:, None, None]
-    span = torch.where(is_flat, _uniform(count, 0.5, 1.0, generator, device), 1.0)[:, None, None]
-    matrix = hue * sign * span
+def _design_colours(count: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Other inks, any hue, some negatives: (count, 3, 3), (count, 3)."""
+    device = generator.device
+    hue = _hue(_uniform(count, -math.pi, math.pi, generator, device))
+    sign = torch.where(_chance(count, 0.4, generator, device), -1.0, 1.0)[:, None, None]
+    matrix = hue * sign * _uniform(count, 0.5, 1.0, generator, device, 1, 1)
     # Grey stays at its level before it is lifted or lowered, also when inverted.
-    lift = torch.where(is_flat[:, None], _uniform(count, -0.25, 0.25, generator, device, 3), 0.0)
-    return matrix, 0.5 - 0.5 * matrix.sum(dim=2) + lift
+    return matrix, 0.5 - 0.5 * matrix.sum(dim=2) + _uniform(count, -0.25, 0.25, generator, device, 3)
 
 
 def _hue(angle: Tensor) -> Tensor:
@@ -235,15 +248,13 @@ def _backgrounds(is_plain: Tensor, photos: Pool, side: int, generator: Generator
     return behind
 
 
-def _contrasted(
-    design: Tensor, ground: Tensor, matrix: Tensor, bias: Tensor, may_flip: Tensor
-) -> tuple[Tensor, Tensor]:
+def _contrasted(design: Tensor, ground: Tensor, matrix: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Inverts inks that would vanish before the colour behind them; ground: (B, 3)."""
     opacity = design[:, 3:]
     share = opacity.mean((2, 3)).clamp_min(1e-3)
     ink = torch.bmm(matrix, ((design[:, :3] * opacity).mean((2, 3)) / share)[:, :, None])[:, :, 0] + bias
     luma = torch.tensor(_LUMA, device=design.device)
-    flip = (may_flip & (((ink.clamp(0, 1) - ground) @ luma).abs() < 0.22))[:, None]
+    flip = (((ink.clamp(0, 1) - ground) @ luma).abs() < 0.22)[:, None]
     return matrix * torch.where(flip, -1.0, 1.0)[:, :, None], torch.where(flip, 1 - bias, bias)
 
 

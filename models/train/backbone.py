@@ -72,6 +72,9 @@ class Slim(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.linear = nn.Linear(channels_in, DIMENSION, bias=False)
         self.norm = nn.BatchNorm1d(DIMENSION)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.adaptive_avg_pool2d(self.blocks(self.stem(x)), 1).flatten(1)

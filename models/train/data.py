@@ -38,26 +38,6 @@ class Photos(NamedTuple):
         return Photos(self.pixels[chosen], self.fine[chosen], self.coarse[chosen], self.is_reference[chosen])
 
 
-class Counts(NamedTuple):
-    """How many designs of each kind a training learns to tell apart."""
-
-    mark: int
-    logo: int
-    pack: int
-    crop: int
-
-
-class Designs(NamedTuple):
-    """Drawn fronts and marks, and crops of photos: each row is a class of its own.
-
-    Rows of the same `kin` (two crops of the same class of product) are not told apart in training.
-    """
-
-    pixels: Pixels  # (N, S, S, 4) RGB and opacity
-    is_flat: NDArray[np.bool_]  # (N,) logos: their colours may change to any other
-    kin: Numbers  # (N,) -1 for none
-
-
 def read_rgb(path: Path) -> Pixels:
     """A picture file as (H, W, 3) RGB."""
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -138,27 +118,6 @@ def _design(kind: str, identity: int, side: int) -> Pixels:
     # Without its ground, which would tell the packs apart without a look at them.
     width, height = round(side / max(1, product.aspect)), round(side * min(1, product.aspect))
     return body(np.random.default_rng((identity, 7)), product, width, height).pixels
-
-
-def crops(photos: Photos, count: int, side: int, rng: np.random.Generator) -> tuple[Pixels, Numbers]:
-    """Squares cut from random photos, (count, side, side, 4), and the class of the photo each is from."""
-    pixels = np.full((count, side, side, 4), 255, np.uint8)
-    rows = rng.choice(len(photos.pixels), count, replace=count > len(photos.pixels))
-    for target, row in zip(pixels, rows, strict=True):
-        length = int(rng.uniform(0.35, 0.7) * SIDE)
-        left, top = rng.integers(0, SIDE - length, 2)
-        target[..., :3] = fit(photos.pixels[row, top : top + length, left : left + length], side)
-    return pixels, photos.fine[rows]
-
-
-def designs(photos: Photos, counts: Counts, *, side: int, rng: np.random.Generator) -> Designs:
-    """Drawn marks, logos and packs from identity 0 up, and crops of the training photos."""
-    cut, kin = crops(photos, counts.crop, side, rng)
-    kinds = ("mark", "logo", "pack")
-    pixels = [*(drawn(kind, range(getattr(counts, kind)), side) for kind in kinds), cut]
-    plain = np.full(counts.mark + counts.logo + counts.pack, -1, np.int64)
-    is_flat = np.arange(len(plain) + counts.crop) < counts.mark + counts.logo
-    return Designs(np.concatenate(pixels), is_flat, np.concatenate([plain, kin]))
 
 
 def _fit_premultiplied(rgba: Pixels, side: int) -> Pixels:

@@ -34,39 +34,6 @@ def coarse_loss(logits: Tensor, coarse_of_fine: Tensor, coarse: Tensor) -> Tenso
     return functional.nll_loss(summed.clamp_min(1e-6).log(), coarse)
 
 
-class Bank:
-    """The latest vector of every one of many designs, to tell a view from all of them at once.
-
-    Learnt directions would be wrong here: a design comes once in hundreds of batches, and in between an
-    optimiser moves its direction by the noise of the others. `vectors` (N, D) are zero until first seen.
-    """
-
-    def __init__(self, kin: Tensor, dimension: int) -> None:
-        """kin: (N,) group of each design, -1 for none; kin are not negatives of each other."""
-        self.kin = kin
-        self.vectors = torch.zeros(len(kin), dimension, device=kin.device)
-
-    def loss(self, first: Tensor, second: Tensor, rows: Tensor, temperature: float) -> Tensor:
-        """How well two views (B, D) of the designs `rows` (B,) know each other among the whole bank."""
-        own = self.kin[rows]
-        is_kin = (own[:, None] == self.kin[None, :]) & (own[:, None] >= 0)
-        excluded = (is_kin | ~self.vectors.any(dim=1)[None, :]).index_put(
-            (torch.arange(len(rows), device=rows.device), rows), torch.tensor(True, device=rows.device)
-        )
-        target = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
-        loss = first.new_zeros(())
-        for one, other in ((first, second), (second, first)):
-            alike = (one * other).sum(dim=1, keepdim=True)
-            against = (one @ self.vectors.T).masked_fill(excluded, -torch.inf)
-            loss = loss + functional.cross_entropy(torch.cat([alike, against], dim=1) / temperature, target)
-        return loss / 2
-
-    @torch.no_grad()
-    def keep(self, first: Tensor, second: Tensor, rows: Tensor) -> None:
-        """Remembers the mean of two views as what the designs look like now."""
-        self.vectors[rows] = functional.normalize((first + second).detach(), dim=1)
-
-
 def contrastive_loss(unit: Tensor, label: Tensor, temperature: float) -> Tensor:
     """Supervised contrastive loss of a batch; rows that have no partner of their label are only negatives."""
     similar = unit @ unit.T / temperature

@@ -1,95 +1,52 @@
-"""One network in training: what it is taught, in which batches, with which losses, by which clock."""
+"""One network in training: its weights, their running average, the optimiser, the clock."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from models.train import augment, data
-from models.train.augment import Pool
-from models.train.backbone import DIMENSION, Slim
-from models.train.metric_loss import Bank, CosineClasses, coarse_loss, contrastive_loss
+from models.train import evaluate
+from models.train.backbone import Slim
+
+Embed = Callable[[Tensor], Tensor]
 
 
 class Recipe(NamedTuple):
-    """What a training is made of; the second of two equal runs differs by rounding alone."""
+    """How long and at which rates a network learns; the second of two equal runs differs by rounding alone."""
 
-    minutes: float
+    minutes: float  # of the processor (of the wall where a GPU works)
     # From that share of the clock on, views have that side.
-    sides: tuple[tuple[float, int], ...] = ((0.0, 80), (0.3, 96), (0.6, 112), (0.85, 128))
-    test_side: int = 160
-    photos_per_batch: int = 48
-    designs_per_batch: int = 4  # each in two views
-    designs: data.Counts = data.Counts(mark=2500, logo=1000, pack=500, crop=800)
+    sides: tuple[tuple[float, int], ...]
+    test_side: int
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     drop: float = 0.05
-    mixed: float = 0.15
-    unmixed_end: float = 0.9
-    margin: float = 0.1
-    design_weight: float = 0.2
-    contrast_weight: float = 0.3
     averaging: float = 0.99
-    every_out: int = 0  # keeps every so-manieth class from training; 0 keeps none
     seed: int = 1
 
 
-QUICK = Recipe(
-    minutes=0.75,
-    sides=((0.0, 64), (0.5, 80)),
-    test_side=112,
-    designs_per_batch=6,
-    designs=data.Counts(mark=150, logo=0, pack=0, crop=150),
-    mixed=0.0,
-    drop=0.0,
-    averaging=0.98,
-)
-# The share of val photos that a --quick training must classify; an even guess is right in one of 81.
-QUICK_BAR = 0.15
+class Lessons(Protocol):
+    """What a network is taught: pictures and what is asked about them."""
 
+    own: nn.Module  # what is learnt beside the network and is not shipped
 
-class Lessons:
-    """The pictures of a training on their device, and where in them the next batch is."""
+    def loss(self, embed: Embed, side: int, progress: float, generator: Generator) -> Tensor:
+        """The loss of the next batch; `embed` makes unit vectors (B, 512) of views (B, 3, side, side)."""
+        ...
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device) -> None:
-        photos = data.grocery(folder)
-        self.coarse_of_fine = torch.zeros(int(photos.fine.max()) + 1, dtype=torch.long, device=device)
-        self.coarse_of_fine[torch.from_numpy(photos.fine)] = torch.from_numpy(photos.coarse).to(device)
-        if recipe.every_out:
-            photos = photos.where(~data.left_out(photos.fine, recipe.every_out))
-        designs = data.designs(photos, recipe.designs, side=144, rng=np.random.default_rng(recipe.seed))
-        self.photos = Pool(torch.from_numpy(photos.pixels).to(device), (64, 112, 160, data.SIDE))
-        self.designs = Pool(torch.from_numpy(designs.pixels).to(device), (96, 144))
-        self.fine = torch.from_numpy(photos.fine).to(device)
-        self.is_flat = torch.from_numpy(designs.is_flat).to(device)
-        self.kin = torch.from_numpy(designs.kin).to(device)
-        # The few references show each product at its best, so they come twice.
-        rows = np.concatenate([np.arange(len(photos.fine)), np.flatnonzero(photos.is_reference)])
-        self._rows = torch.from_numpy(rows).to(device)
-        self._ahead = [self._rows[:0], torch.arange(0, device=device)]
-
-    def batch(self, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Rows of photos and of designs, each gone through in a new random order pass by pass."""
-        wholes = (self._rows, torch.arange(len(self.designs), device=self._rows.device))
-        taken = []
-        for lane, count in enumerate((recipe.photos_per_batch, recipe.designs_per_batch)):
-            if len(self._ahead[lane]) < count:
-                whole = wholes[lane]
-                order = torch.randperm(len(whole), generator=generator, device=whole.device)
-                self._ahead[lane] = whole[order]
-            taken.append(self._ahead[lane][:count])
-            self._ahead[lane] = self._ahead[lane][count:]
-        return taken[0], taken[1]
+    def score(self, embed: evaluate.Embed) -> float:
+        """The share of held-out pictures that is told right, 0..1; `embed` is that of the average."""
+        ...
 
 
 class Trainer:
-    """A network in training: its weights, their running average, the optimiser, the clock."""
+    """A network in training."""
 
     def __init__(self, recipe: Recipe, lessons: Lessons, device: torch.device, *, bf16: bool) -> None:
         torch.manual_seed(recipe.seed)
@@ -98,14 +55,12 @@ class Trainer:
         self.body = Slim(recipe.drop).to(device, memory_format=torch.channels_last)
         self.average = Slim().to(device).requires_grad_(False)
         self.average.load_state_dict(self.body.state_dict())
-        self.classes = CosineClasses(len(lessons.coarse_of_fine), DIMENSION, 16.0).to(device)
-        self.bank = Bank(lessons.kin, DIMENSION)
         weights = [value for value in self.body.parameters() if value.ndim > 1]
         others = [value for value in self.body.parameters() if value.ndim == 1]
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": weights, "weight_decay": recipe.weight_decay},
-                {"params": [*others, *self.classes.parameters()], "weight_decay": 0.0},
+                {"params": [*others, *lessons.own.parameters()], "weight_decay": 0.0},
             ],
             lr=recipe.learning_rate,
             fused=True,
@@ -117,66 +72,30 @@ class Trainer:
         """The share of the clock that is spent, 0..1."""
         return min(1.0, self.seconds / (60 * self.recipe.minutes))
 
-    def learn(self) -> tuple[float, float, float]:
-        """One batch; its losses by class of photos, by design, and by contrast of all."""
-        recipe, lessons, progress = self.recipe, self.lessons, self.progress
-        side = [side for start, side in recipe.sides if start <= progress][-1]
-        rate = recipe.learning_rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * progress)))
+    @property
+    def side(self) -> int:
+        """The side of the views at this time."""
+        return [side for start, side in self.recipe.sides if start <= self.progress][-1]
+
+    def learn(self) -> float:
+        """Learns from one batch; its loss."""
+        rate = self.recipe.learning_rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * self.progress)))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (self.step + 1) / 100)
-        rows, design_rows = lessons.batch(recipe, self.generator)
-        design_rows = design_rows.repeat(2)
-        with torch.no_grad():
-            views = augment.photo_views(lessons.photos, rows, side, self.generator)
-            drawn = augment.design_views(
-                lessons.designs,
-                design_rows,
-                lessons.is_flat[design_rows],
-                lessons.photos,
-                side,
-                self.generator,
-            )
-            other, share = torch.arange(len(rows), device=self.device), 1.0
-            dice = float(torch.rand(1, generator=self.generator, device=self.device))
-            if dice < recipe.mixed and progress < recipe.unmixed_end:
-                views, other, share = augment.cut_and_mix(views, self.generator)
+            group["lr"] = rate * min(1.0, (self.step + 1) / 50)
         self.body.train()
-        batch = torch.cat([views, drawn]).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            vectors = self.body(batch)
-        unit = functional.normalize(vectors.float(), dim=1)
-        losses = self._losses(unit, lessons.fine[rows], other, share, design_rows)
+        loss = self.lessons.loss(self._embed, self.side, self.progress, self.generator)
         self.optimiser.zero_grad(set_to_none=True)
-        # Telling thousands of designs apart is the harder lesson: at full weight from the start it drowns the photos.
-        weight = recipe.design_weight * progress
-        (losses[0] + weight * losses[1] + recipe.contrast_weight * losses[2]).backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(self.body.parameters(), 5.0)
         self.optimiser.step()
-        # Only now: the gradient needed the bank as it was.
-        self.bank.keep(*unit[len(rows) :].chunk(2), design_rows[: len(design_rows) // 2])
         self.step += 1
         self._follow()
-        photo, design, contrast = (float(loss.detach()) for loss in losses)
-        return photo, design, contrast
+        return float(loss.detach())
 
-    def _losses(
-        self, unit: Tensor, fine: Tensor, other: Tensor, share: float, design_rows: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        recipe, lessons = self.recipe, self.lessons
-        photos, designs = unit[: len(fine)], unit[len(fine) :]
-        loss = unit.new_zeros(())
-        for target, weight in ((fine, share), (fine[other], 1 - share)):
-            if weight:
-                logits = self.classes(photos, target, recipe.margin)
-                loss = loss + weight * functional.cross_entropy(logits, target, label_smoothing=0.1)
-                coarse = lessons.coarse_of_fine[target]
-                loss = loss + weight * 0.5 * coarse_loss(logits, lessons.coarse_of_fine, coarse)
-        first, second = designs.chunk(2)
-        by_design = self.bank.loss(first, second, design_rows[: len(first)], 0.07)
-        # A mixed photo is of two classes and so no partner of either.
-        label = torch.cat([fine, design_rows + len(lessons.coarse_of_fine)])
-        first = 0 if share == 1.0 else len(fine)
-        return loss, by_design, contrastive_loss(unit[first:], label[first:], 0.1)
+    def _embed(self, views: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            vectors = self.body(views.contiguous(memory_format=torch.channels_last))
+        return functional.normalize(vectors.float(), dim=1)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -192,8 +111,7 @@ class Trainer:
         state = {
             "body": self.body.state_dict(),
             "average": self.average.state_dict(),
-            "classes": self.classes.state_dict(),
-            "bank": self.bank.vectors,
+            "own": self.lessons.own.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": self.generator.get_state(),
             "step": self.step,
@@ -206,8 +124,9 @@ class Trainer:
     def resume(self, path: Path) -> None:
         """Goes on where the checkpoint was; the order within the pass begins anew."""
         state = torch.load(path, map_location=self.device, weights_only=True)
-        for part in ("body", "average", "classes", "optimiser"):
-            getattr(self, part).load_state_dict(state[part])
-        self.bank.vectors.copy_(state["bank"])
+        self.body.load_state_dict(state["body"])
+        self.average.load_state_dict(state["average"])
+        self.lessons.own.load_state_dict(state["own"])
+        self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["random"].cpu())
         self.step, self.seconds = int(state["step"]), float(state["seconds"])

@@ -22,7 +22,7 @@ def test_a_pool_gives_the_smallest_level_that_is_fine_enough() -> None:
     pool, rows = photos(), torch.tensor([2, 0])
     assert len(pool) == 6
     assert pool.rows(rows, 20).shape == (2, 3, 32, 32)
-    assert pool.rows(rows, 40).shape == (2, 3, 64, 64)
+    assert pool.rows(rows, 30).shape == (2, 3, 64, 64)
     # None is: the finest.
     assert pool.rows(rows, 200).shape == (2, 3, 64, 64)
     assert pool.rows(rows, 20).min() >= 0 and pool.rows(rows, 20).max() <= 1
@@ -41,9 +41,7 @@ def test_views_are_repeatable_normalised_and_different_each_time() -> None:
 def test_a_plain_design_is_shown_straight_on_white() -> None:
     pixels = torch.zeros(1, 48, 48, 4, dtype=torch.uint8)
     pixels[:, 12:36, 12:36] = torch.tensor([255, 0, 0, 255], dtype=torch.uint8)
-    view = augment.design_views(
-        Pool(pixels, (48,)), torch.tensor([0]), torch.tensor([True]), photos(), 48, generator(), plain=1.0
-    )
+    view = augment.design_views(Pool(pixels, (48,)), torch.tensor([0]), photos(), 48, generator(), plain=1.0)
     levels = view * STD + MEAN
     # Light and camera still vary, so: red inside, grey outside.
     inside, outside = levels[0, :, 20:28, 20:28].mean((1, 2)), levels[0, :, 2:8, 2:8].mean((1, 2))
@@ -56,8 +54,28 @@ def test_a_mark_never_vanishes_before_what_is_behind_it() -> None:
     pixels[..., 3] = 0
     pixels[:, 8:24, 8:24, 3] = 255
     rows = torch.zeros(200, dtype=torch.long)
-    views = augment.design_views(Pool(pixels, (32,)), rows, rows == 0, photos(), 32, generator(), plain=0.0)
+    views = augment.design_views(Pool(pixels, (32,)), rows, photos(), 32, generator(), plain=0.0)
     assert (views.std((2, 3)).amax(dim=1) > 0.1).float().mean() > 0.97
+
+
+def test_a_design_grows_harder_to_know() -> None:
+    maps = {
+        hardness: augment._homographies(
+            300, augment._milder(augment.DESIGN, hardness), generator(), flip=False
+        )
+        for hardness in (0.0, 0.5, 1.0)
+    }
+    straight = torch.eye(3).expand(300, 3, 3)
+    torch.testing.assert_close(maps[0.0], straight)
+    away = [(maps[hardness] - straight).abs().mean() for hardness in (0.5, 1.0)]
+    assert 0 < away[0] < away[1]
+
+
+def test_crops_are_pieces_of_the_photos() -> None:
+    flat = torch.full((4, 64, 64, 3), 200, dtype=torch.uint8)
+    pieces = augment.crops(Pool(flat, (64,)), 5, 24, generator()) * STD + MEAN
+    assert pieces.shape == (5, 3, 24, 24)
+    torch.testing.assert_close(pieces, torch.full_like(pieces, 200 / 255))
 
 
 def test_cut_and_mix_says_how_much_is_left() -> None:

@@ -57,15 +57,6 @@ def test_every_fourth_class_is_left_out() -> None:
     assert np.flatnonzero(mask)[:2].tolist() == [3, 7]
 
 
-def test_crops_are_opaque_and_know_their_class(folder: Path) -> None:
-    photos = data.grocery(folder)
-    pixels, fine = data.crops(photos, 5, 32, np.random.default_rng(1))
-    assert pixels.shape == (5, 32, 32, 4)
-    assert (pixels[..., 3] == 255).all()
-    shade_of = dict(zip([40, 80, 120], photos.fine.tolist(), strict=True))
-    assert [shade_of[int(crop[..., 0].mean().round())] for crop in pixels] == fine.tolist()
-
-
 def test_the_same_identity_is_drawn_the_same_and_another_differently() -> None:
     pytest.importorskip("models.train.render")
     for kind in ("logo", "pack"):

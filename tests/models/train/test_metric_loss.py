@@ -8,12 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 
-from models.train.metric_loss import (  # noqa: E402
-    Bank,
-    CosineClasses,
-    coarse_loss,
-    contrastive_loss,
-)
+from models.train.metric_loss import CosineClasses, coarse_loss, contrastive_loss  # noqa: E402
 
 
 def unit_rows(count: int, dimension: int = 8) -> torch.Tensor:
@@ -63,35 +58,3 @@ def test_the_gradient_of_the_contrastive_loss_is_finite() -> None:
     rows = unit_rows(6).requires_grad_()
     contrastive_loss(rows, torch.tensor([0, 0, 1, 1, 2, 3]), 0.1).backward()
     assert torch.isfinite(rows.grad).all()
-
-
-def test_the_bank_tells_a_view_from_every_design_it_has_seen_but_not_from_kin() -> None:
-    bank = Bank(torch.tensor([-1, 5, 5, -1, -1]), 8)
-    vectors = unit_rows(3)
-    bank.keep(vectors, vectors, torch.tensor([0, 1, 2]))
-    first, second = unit_rows(4)[:2], unit_rows(6)[:2]
-    # Row 1 has a kin in row 2; rows 3 and 4 were never seen.
-    negatives = {0: (1, 2), 1: (0,)}
-    wanted = 0.0
-    for row, others in negatives.items():
-        for one, other in ((first, second), (second, first)):
-            alike = math.exp(float(one[row] @ other[row]) / 0.1)
-            against = sum(math.exp(float(one[row] @ vectors[number]) / 0.1) for number in others)
-            wanted -= math.log(alike / (alike + against)) / 4
-    assert bank.loss(first, second, torch.tensor([0, 1]), 0.1).item() == pytest.approx(wanted, rel=1e-4)
-
-
-def test_an_empty_bank_teaches_nothing_yet() -> None:
-    bank = Bank(torch.full((4,), -1), 8)
-    rows = unit_rows(2).requires_grad_()
-    loss = bank.loss(rows, unit_rows(3)[:2], torch.tensor([0, 3]), 0.1)
-    loss.backward()
-    assert loss.item() == 0 and torch.isfinite(rows.grad).all()
-
-
-def test_the_bank_remembers_the_mean_of_two_views() -> None:
-    bank = Bank(torch.full((4,), -1), 8)
-    first, second = unit_rows(1), unit_rows(2)[:1]
-    bank.keep(first, second, torch.tensor([2]))
-    assert bank.vectors.any(dim=1).tolist() == [False, False, True, False]
-    torch.testing.assert_close(bank.vectors[2:3] @ first.T, bank.vectors[2:3] @ second.T)
