@@ -74,12 +74,16 @@ SELECT s.*, row_number() OVER () AS place FROM (
     ) AS d ORDER BY {order} LIMIT {count}
 ) AS s
 """
-# One row at least, so that the count is there when the page is empty.
+# One row at least, so that the count is there when the page is empty. The snapshot names the state of the
+# whole database that the statement sees.
 PAGE = """
-SELECT n.n, q.* FROM (SELECT ({counted}) AS n) AS n
+SELECT n.n, n.snapshot, n.has_voted, q.* FROM (
+    SELECT ({counted}) AS n, pg_current_snapshot()::text AS snapshot, EXISTS ({voted}) AS has_voted
+) AS n
 LEFT JOIN (SELECT i.place, {columns} FROM ({rows}) AS i {with_product}) AS q ON true
 ORDER BY q.place
 """
+LOOK = "SELECT pg_current_snapshot()::text AS snapshot, EXISTS ({voted}) AS has_voted"
 SIZES = "SELECT ({counted})::bigint AS fitting, ({passed})::bigint AS passed"
 
 OF_PRODUCT = """

@@ -9,7 +9,7 @@ import msgspec
 
 from server.insights import queries_questions as sql
 from server.insights import tally
-from server.insights.selection import Selection
+from server.insights.selection import Selection, identity, voted_by
 
 ORDERS = {"popularity": sql.POPULAR, "confidence": sql.CONFIDENT, "random": sql.RANDOM}
 # Rows looked at for a random page, for each row of it: enough that those of the first class which have a key
@@ -37,7 +37,7 @@ class Sizes(NamedTuple):
 
 def sizes(asked: Asked) -> tuple[str, list[object]]:
     """The statement that counts `Sizes`, without the voter: it only helps to choose the way."""
-    selection = _anonymous(asked.selection)
+    selection = anonymous(asked.selection)
     counted, arguments = tally.counting(selection)
     passed, arguments = tally.counting(_passed(asked), arguments)
     return sql.SIZES.format(counted=counted, passed=passed), arguments
@@ -46,6 +46,7 @@ def sizes(asked: Asked) -> tuple[str, list[object]]:
 def page(asked: Asked, sizes: Sizes, start: float | None = None) -> tuple[str, list[object]]:
     """The statement of a page with its count, and its arguments; `start` is where a draw begins in 0..1."""
     counted, arguments = tally.counting(asked.selection)
+    voted, arguments = _voted(asked.selection, arguments)
     if _is_gathered(asked, sizes):
         rows, arguments = _gathered(asked, arguments)
     elif asked.order == "random":
@@ -53,9 +54,17 @@ def page(asked: Asked, sizes: Sizes, start: float | None = None) -> tuple[str, l
     else:
         rows, arguments = _walked(asked, arguments)
     return (
-        sql.PAGE.format(counted=counted, rows=rows, columns=sql.COLUMNS, with_product=sql.WITH_PRODUCT),
+        sql.PAGE.format(
+            counted=counted, voted=voted, rows=rows, columns=sql.COLUMNS, with_product=sql.WITH_PRODUCT
+        ),
         arguments,
     )
+
+
+def look(selection: Selection) -> tuple[str, list[object]]:
+    """The statement that asks which state the database is in, and whether the voter has ever voted."""
+    voted, arguments = _voted(selection, [])
+    return sql.LOOK.format(voted=voted), arguments
 
 
 def of_product(selection: Selection, count: int) -> tuple[str, list[object]]:
@@ -86,8 +95,16 @@ def unanswered(selection: Selection, count: int, skipped: int) -> tuple[str, lis
     return grouped.format(where=where, count=f"${last - 1}", offset=f"${last}"), arguments
 
 
-def _anonymous(selection: Selection) -> Selection:
+def anonymous(selection: Selection) -> Selection:
+    """The same for somebody who never voted."""
     return selection if selection.voter is None else msgspec.structs.replace(selection, voter=None)
+
+
+def _voted(selection: Selection, arguments: list[object]) -> tuple[str, list[object]]:
+    if selection.voter is None:
+        return "SELECT WHERE false", arguments
+    arguments = [*arguments, identity(selection.voter)]
+    return voted_by(selection.voter).format(f"${len(arguments)}"), arguments
 
 
 def _walked_by(asked: Asked) -> str:

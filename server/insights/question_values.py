@@ -22,6 +22,7 @@ TYPES = (
     "image_orientation",
 )
 DEFAULT_TYPES = ("category", "label", "product_weight", "brand", "packaging")
+TAXONOMIES = ("categories", "labels", "packaging_shapes", "packaging_materials", "packaging_recycling")
 TAGGED = frozenset({"category", "label", "brand"})
 # Those of one product are asked in this order, all others last.
 PRIORITIES = {"category": 0, "label": 1, "brand": 2}
@@ -81,6 +82,11 @@ class QuestionValues:
         self._wording = wording
         self._image_url = image_url.rstrip("/")
         self._english_names = english_names
+
+    @property
+    def edition(self) -> tuple[object, ...]:
+        """What the names come from: another object after each change of a taxonomy."""
+        return tuple(self._library.get(name) for name in TAXONOMIES)
 
     def questions(self, rows: list[Mapping[str, Any]], language: str) -> list[Question]:
         """A question for each row of `queries_questions.COLUMNS`, in order."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from server.insights import question_pages
+from server.insights.answer_cache import Answer, AnswerCache
 from server.insights.question_pages import Asked, Sizes
 from server.insights.question_values import PRIORITIES, QuestionValues
 from server.insights.schema import Question
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from server.deadline import Deadline
     from server.insights.reader import Reader
     from server.insights.selection import Selection
+    from server.settings import InsightOptions
 
 FOUND, NONE = "found", "no_questions"
 # Selections whose sizes are remembered; they only choose the way, so old ones do no harm.
 REMEMBERED = 10_000
+
+_encode = msgspec.json.Encoder().encode
 
 
 class QuestionList(msgspec.Struct, frozen=True):
@@ -49,24 +53,45 @@ class Unanswered(msgspec.Struct, frozen=True):
 class Questions:
     """Asks the database once for an answer, twice where a selection is new to this process."""
 
-    def __init__(self, reader: Reader, values: QuestionValues, *, count_cap: int = 0) -> None:
+    def __init__(self, reader: Reader, values: QuestionValues, options: InsightOptions) -> None:
         self._reader = reader
         self._values = values
-        self._count_cap = count_cap
+        self.options = options
+        self._answers = AnswerCache()
         self._sizes: OrderedDict[tuple[Selection, str], Sizes] = OrderedDict()
 
-    async def page(self, asked: Asked, language: str, deadline: Deadline) -> QuestionList:
-        """A page of questions, and how many there are in all."""
+    async def page(self, asked: Asked, language: str, deadline: Deadline) -> bytes:
+        """A page of questions and how many there are in all: a `QuestionList` as JSON."""
         if asked.selection.types == ():
-            return QuestionList(0, [], NONE)
+            return _encode(QuestionList(0, [], NONE))
+        key = (*asked._replace(selection=question_pages.anonymous(asked.selection)), language)
+        kept = self._answers.get(key)
+        if kept is not None and await self._is_current(kept, asked.selection, deadline):
+            return kept.body
+        answer = await self._page(asked, language, deadline)
+        if asked.order != "random" and not answer.has_voted:
+            self._answers.keep(key, answer)
+        return answer.body
+
+    async def _is_current(self, kept: Answer, selection: Selection, deadline: Deadline) -> bool:
+        """Whether the database is in the very state it was in, and the caller sees what everybody sees."""
+        if kept.edition != self._values.edition:
+            return False
+        sql, arguments = question_pages.look(selection)
+        [row] = await self._reader.fetch(sql, arguments, deadline)
+        return row["snapshot"] == kept.snapshot and not row["has_voted"]
+
+    async def _page(self, asked: Asked, language: str, deadline: Deadline) -> Answer:
+        edition = self._values.edition
         sql, arguments = question_pages.page(asked, await self._sizes_of(asked, deadline))
         rows = await self._reader.fetch(sql, arguments, deadline)
         count = rows[0]["n"]
         self._remember(asked, count)
-        if self._count_cap:
-            count = min(count, self._count_cap)
+        if self.options.count_cap:
+            count = min(count, self.options.count_cap)
         questions = self._values.questions([row for row in rows if row["id"] is not None], language)
-        return QuestionList(count, questions, FOUND if questions else NONE)
+        body = _encode(QuestionList(count, questions, FOUND if questions else NONE))
+        return Answer(body, rows[0]["snapshot"], edition, rows[0]["has_voted"])
 
     async def of_product(
         self, selection: Selection, limit: int, language: str, deadline: Deadline
@@ -108,7 +133,4 @@ class Questions:
 
 
 def _key(asked: Asked) -> tuple[Selection, str]:
-    selection = asked.selection
-    if selection.voter is not None:
-        selection = msgspec.structs.replace(selection, voter=None)
-    return selection, asked.order
+    return question_pages.anonymous(asked.selection), asked.order

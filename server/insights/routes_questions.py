@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request, get
+from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency as Given
 from litestar.params import FromPath
 
@@ -18,7 +18,6 @@ from server.insights.questions import ProductQuestions, QuestionList, Questions,
 from server.insights.selection import Selection, distinct
 from server.insights.voter import voter_of
 from server.middleware import deadline_of
-from server.settings import InsightOptions
 
 Asking = Request[Any, Any, Any]
 
@@ -42,35 +41,28 @@ FILTERS = (
 @get("/api/v1/questions", summary="Questions", operation_class=asking(*FILTERS, "order_by"))
 async def page(
     request: Asking,
-    parameters: Given[Parameters],
-    options: Given[InsightOptions],
     questions: Given[Questions],
-) -> QuestionList:
+) -> Response[QuestionList]:
     """Open insights as questions, the most scanned products first; not what the caller voted on."""
-    order = parameters.one_of("order_by", ORDERS, _unknown_order)
-    return await _page(request, parameters, options, questions, order or "popularity")
+    return await _page(request, questions, None)
 
 
 @get("/api/v1/questions/popular", summary="Questions on popular products", operation_class=asking(*FILTERS))
 async def popular(
     request: Asking,
-    parameters: Given[Parameters],
-    options: Given[InsightOptions],
     questions: Given[Questions],
-) -> QuestionList:
+) -> Response[QuestionList]:
     """The same, in that order only."""
-    return await _page(request, parameters, options, questions, "popularity")
+    return await _page(request, questions, "popularity")
 
 
 @get("/api/v1/questions/random", summary="Some questions", operation_class=asking(*FILTERS))
 async def drawn(
     request: Asking,
-    parameters: Given[Parameters],
-    options: Given[InsightOptions],
     questions: Given[Questions],
-) -> QuestionList:
+) -> Response[QuestionList]:
     """The same, drawn anew each time; what has votes already is favoured."""
-    return await _page(request, parameters, options, questions, "random")
+    return await _page(request, questions, "random")
 
 
 @get(
@@ -80,10 +72,9 @@ async def drawn(
         "type", "countries", "campaigns", "predictor", "reserved_barcode", "server_type", "count", "page"
     ),
 )
-async def unanswered(
-    request: Asking, parameters: Given[Parameters], questions: Given[Questions]
-) -> Unanswered:
+async def unanswered(request: Asking, questions: Given[Questions]) -> Unanswered:
     """Tags with the number of their open insights, whoever asks."""
+    parameters = _parameters(request)
     kind = parameters.text("type")
     selection = Selection(
         server_type=parameters.server_type(),
@@ -106,12 +97,10 @@ async def unanswered(
 async def of_product(
     request: Asking,
     barcode: FromPath[str],
-    parameters: Given[Parameters],
-    options: Given[InsightOptions],
     questions: Given[Questions],
 ) -> ProductQuestions:
     """Those with the most votes; an unknown product has none."""
-    return await _of_product(request, barcode, parameters, options, questions)
+    return await _of_product(request, barcode, questions)
 
 
 @get(
@@ -123,41 +112,50 @@ async def of_pro_product(
     request: Asking,
     organisation: FromPath[str],
     barcode: FromPath[str],
-    parameters: Given[Parameters],
-    options: Given[InsightOptions],
     questions: Given[Questions],
 ) -> ProductQuestions:
     """As the others; there a barcode stands behind the organisation that owns it."""
     if not barcodes.DIGITS.fullmatch(barcode):
         raise errors.NotFound
-    return await _of_product(request, f"{organisation}/{barcode}", parameters, options, questions)
+    return await _of_product(request, f"{organisation}/{barcode}", questions)
 
 
-async def _page(
-    request: Asking, parameters: Parameters, options: InsightOptions, questions: Questions, order: str
-) -> QuestionList:
-    voter = voter_of(request, parameters.text("device_id"), options.trusted_proxies)
+async def _page(request: Asking, questions: Questions, order: str | None) -> Response[QuestionList]:
+    """One order, or the one asked for where None."""
+    parameters = _parameters(request)
+    if order is None:
+        order = parameters.one_of("order_by", ORDERS, _unknown_order) or "popularity"
+    voter = voter_of(request, parameters.text("device_id"), questions.options.trusted_proxies)
     selection = Selection.of_questions(parameters, parameters.server_type(), _types(parameters), voter)
     limit, number = parameters.count(), parameters.page()
     # Each random page is a fresh draw, so there is nothing to skip.
     skipped = 0 if order == "random" else (number - 1) * limit
-    return await questions.page(
+    body = await questions.page(
         Asked(selection, order, limit, skipped), _language(parameters), deadline_of(request)
     )
+    return _json(body)
 
 
-async def _of_product(
-    request: Asking, barcode: str, parameters: Parameters, options: InsightOptions, questions: Questions
-) -> ProductQuestions:
-    limit = parameters.count(options.questions_per_product)
+async def _of_product(request: Asking, barcode: str, questions: Questions) -> ProductQuestions:
+    parameters = _parameters(request)
+    limit = parameters.count(questions.options.questions_per_product)
     selection = Selection(
         server_type=parameters.server_type(),
         barcode=_barcode(barcode),
         types=_types(parameters),
         is_open=True,
-        voter=voter_of(request, parameters.text("device_id"), options.trusted_proxies),
+        voter=voter_of(request, parameters.text("device_id"), questions.options.trusted_proxies),
     )
     return await questions.of_product(selection, limit, _language(parameters), deadline_of(request))
+
+
+def _parameters(request: Asking) -> Parameters:
+    # Read here, not injected: more than one dependency costs as much as all the rest of a short answer.
+    return Parameters.of_query(request.scope["query_string"])
+
+
+def _json(body: bytes) -> Response[Any]:
+    return Response(body, media_type=MediaType.JSON)
 
 
 def _types(parameters: Parameters) -> tuple[str, ...]:

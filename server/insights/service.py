@@ -130,7 +130,7 @@ class Insights:
                 "insight_dump": InsightDump(database, python_literals=options.dump_python_literals),
                 "overview": Overview(database, products),
                 "prediction_pages": PredictionPages(database),
-                "questions": Questions(self._reader, question_values, count_cap=options.count_cap),
+                "questions": Questions(self._reader, question_values, options),
                 "seen": ImagePredictions(database, with_logo_mode=options.with_logo_mode),
             }
         )
