@@ -25,8 +25,10 @@ from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Connections of one worker: its pool, the job queue, the listener for changes; and a few for people.
-CONNECTIONS_PER_WORKER = db.CONNECTIONS + jobs.CONNECTIONS + 1
+# Connections of one worker: its pools, the job queue, the listener for changes; and a few for people.
+CONNECTIONS_PER_WORKER = (
+    db.CONNECTIONS + reader.CONNECTIONS + annotate.VOTE_CONNECTIONS + jobs.CONNECTIONS + 1
+)
 SPARE_CONNECTIONS = 20
 # An external database may come up at the same time as we do.
 DATABASE_PATIENCE_S = 30.0

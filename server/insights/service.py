@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from litestar import Router
 
 from server.data_folder import DataFolder
+from server.db import Database
 from server.insights import (
     checks,
     kinds_images,
@@ -20,7 +21,7 @@ from server.insights import (
     schema,
     tally,
 )
-from server.insights.annotate import Annotator
+from server.insights.annotate import VOTE_CONNECTIONS, Annotator
 from server.insights.batch_files import BatchFiles
 from server.insights.batch_import import BatchImport
 from server.insights.batch_key import BatchKey
@@ -47,7 +48,6 @@ from server.insights.taxonomy import Taxonomies
 from server.insights.wording import Wording
 
 if TYPE_CHECKING:
-    from server.db import Database
     from server.fetch import Fetcher
     from server.jobs import JobKind, Jobs
     from server.metrics import Metrics
@@ -101,8 +101,13 @@ class Insights:
         self.job_kinds: tuple[JobKind, ...] = (batch_import.kind, events.job_kind, dataset.kind)
         if self._product_opener is not None:
             self.job_kinds = (*self.job_kinds, self._product_opener.job_kind)
+        self._votes = Database(database.url, connections=VOTE_CONNECTIONS)
         self.annotator = Annotator(
-            database, products, self.importer.refresh, one_vote_per_voter=options.one_vote_per_voter
+            database,
+            products,
+            self.importer.refresh,
+            votes=self._votes,
+            one_vote_per_voter=options.one_vote_per_voter,
         )
         self._automatic = Schedule("automatic insights", self.annotator.apply_due, options.automatic_every_s)
         self._reader = Reader(database.url)
@@ -145,6 +150,7 @@ class Insights:
         await self._reader.open()
         await self._folding.open()
         await self._credential_check.open()
+        await self._votes.open()
         await self._automatic.open()
 
     async def close(self) -> None:
@@ -152,6 +158,7 @@ class Insights:
         if self._stream is not None:
             await self._stream.close()
         await self._automatic.close()
+        await self._votes.close()
         await self._credential_check.close()
         await self._folding.close()
         await self._reader.close()
