@@ -20,6 +20,7 @@ from types import FrameType
 from server import db, errors, jobs, logs, migrate
 from server.data_folder import DataFolder
 from server.exit_codes import CANNOT_START
+from server.insights import annotate, reader
 from server.postgres import Postgres
 from server.settings import Settings
 
