@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken
 
 from server.insights.voter import Credentials
 
 if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
     from server.data_folder import DataFolder
 
 # After that nobody's password can be read any more, wherever a copy of the database is.
@@ -33,9 +36,7 @@ class Sealing:
 
     async def open(self) -> None:
         """Read the key, which is made at first use."""
-        secret = await asyncio.to_thread(self._secret)
-        key = hashlib.sha256(secret.encode()).digest()
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+        self._fernet = await asyncio.to_thread(self._made)
 
     def seal(self, credentials: Credentials | None) -> str | None:
         """Text that can be stored; nobody's credentials need none."""
@@ -47,6 +48,8 @@ class Sealing:
         """What was sealed; `Unsealable` after `LIFETIME_S`, or with another key."""
         if sealed is None:
             return None
+        from cryptography.fernet import InvalidToken
+
         try:
             plain = self._ready().decrypt(sealed.encode(), ttl=LIFETIME_S)
         except InvalidToken as fault:
@@ -57,8 +60,16 @@ class Sealing:
         assert self._fernet is not None, "opened before use"
         return self._fernet
 
-    def _secret(self) -> str:
+    def _made(self) -> Fernet:
+        # Loaded late and off the event loop: it is large, and few servers need it.
+        from cryptography.fernet import Fernet
+
         self._folder.create()
-        self._folder.secret(KEY_NAME)
-        # Once more: where several processes made one at the same time, the last one stands.
-        return self._folder.secret(KEY_NAME)[0]
+        folder = os.open(self._folder.keys, os.O_RDONLY)
+        try:
+            # Processes that start together must not each make a key of their own.
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            secret, _ = self._folder.secret(KEY_NAME)
+        finally:
+            os.close(folder)
+        return Fernet(base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()))

@@ -1,5 +1,6 @@
 """Credentials at rest can be read by this server alone, and not for ever."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ async def test_what_is_sealed_comes_back_in_any_process_of_the_server(tmp_path: 
     assert sealed is not None and "hunter2" not in sealed and "ann" not in sealed
     assert second.unseal(sealed) == ANN
     assert first.seal(None) is None and second.unseal(None) is None
+
+
+async def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
+    made = await asyncio.gather(*(opened(tmp_path) for _ in range(20)))
+    sealed = made[0].seal(ANN)
+    assert [each.unseal(sealed) for each in made] == [ANN] * 20
 
 
 async def test_another_key_opens_nothing(tmp_path: Path) -> None:
