@@ -48,7 +48,7 @@ def kinds(database: Database, importer: Importer) -> tuple[Kind, ...]:
     def export_lines(options: Mapping[str, str]) -> AsyncIterator[Any]:
         return lines.export(database, queries_importer.EXPORT_PREDICTIONS)
 
-    return (Kind("predictions", import_lines, export_lines, batch_lines=1000, row=PredictionLine),)
+    return (Kind("predictions", import_lines, export_lines, batch_lines=500, row=PredictionLine),)
 
 
 def has_null(value: Any) -> bool:
