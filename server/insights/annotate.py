@@ -42,10 +42,12 @@ logger = logging.getLogger(__name__)
 YES, SKIP, YES_WITH_DATA = 1, -1, 2
 # A yes to these is worth nothing without somebody who has looked at the details.
 NOT_BY_VOTE = frozenset({"nutrient_extraction", "ingredient_detection"})
-# Whoever waits, for a slow product server or for the row of a busy insight, holds a connection of the pool.
-# Reading a product takes one more, so these and the schedule's must not be all there are.
-APPLYING_AT_ONCE = 2
-VOTING_AT_ONCE = 3
+# Whoever waits for a slow product server holds a connection of the pool, and reading a product takes one more:
+# these must not be all there are.
+APPLYING_AT_ONCE = 3
+# Votes have connections of their own, so that those for a busy insight hold up nothing else; a disk that is
+# slow to confirm takes many at once.
+VOTE_CONNECTIONS = 8
 ATTEMPTS = 3
 REFRESH_TIMEOUT_S = 15.0
 DUE_AT_ONCE = 100
@@ -86,17 +88,26 @@ class NotRecorded(Exception):
 
 
 class Annotator:
-    """`refresh(server_type, barcode)` brings the product's other insights up to date after a decision."""
+    """`refresh(server_type, barcode)` brings the product's other insights up to date after a decision.
+
+    Votes that decide nothing go to `votes`, a pool of their own on the same database.
+    """
 
     def __init__(
-        self, database: Database, products: Products, refresh: Refresh, *, one_vote_per_voter: bool = False
+        self,
+        database: Database,
+        products: Products,
+        refresh: Refresh,
+        *,
+        votes: Database | None = None,
+        one_vote_per_voter: bool = False,
     ) -> None:
         self._database = database
+        self._votes = votes or database
         self._products = products
         self._refresh = refresh
         self._one_vote_per_voter = one_vote_per_voter
         self._applying = asyncio.Semaphore(APPLYING_AT_ONCE)
-        self._voting = asyncio.Semaphore(VOTING_AT_ONCE)
 
     async def annotate(
         self, insight_id: UUID, annotation: int, update: bool, data: object, voter: Voter
@@ -104,10 +115,9 @@ class Annotator:
         """The answer to an annotation of -1, 0, 1 or 2 (with data); its form is already checked."""
         if voter.credentials is not None and annotation != SKIP:
             return await self.decide(insight_id, Decision(annotation, update, data, voter.credentials))
-        async with self._voting:
-            row = await self._database.fetchrow(
-                queries_annotate.CAST_VOTE, *self._vote(insight_id, annotation, voter), False
-            )
+        row = await self._votes.fetchrow(
+            queries_annotate.CAST_VOTE, *self._vote(insight_id, annotation, voter), False
+        )
         if row is None:
             return UNKNOWN
         if row["annotation"] is not None:
@@ -134,10 +144,9 @@ class Annotator:
 
     async def decide(self, insight_id: UUID, decision: Decision) -> Answer:
         """Record and apply a decision, all of it or nothing, then refresh its product."""
-        gate = self._applying if decision.may_write else self._voting
         for _ in range(ATTEMPTS):
             try:
-                async with gate, self._database.transaction() as connection:
+                async with self._applying, self._database.transaction() as connection:
                     answer, proposal = await self._decided(connection, insight_id, decision)
             except NotRecorded as undone:
                 return undone.answer
