@@ -62,13 +62,21 @@ def test_the_block_on_the_hot_path_gives_an_embedding(run: Callable[[str], str])
     assert len(answer["results"][0]["embedding"]) == 64
 
 
+def test_the_block_on_questions_ends_with_an_accepted_label(run: Callable[[str], str]) -> None:
+    (block,) = (block for block in BLOCKS if "questions/" in block)
+    printed = run(block)
+    assert '"status":"updated"' in printed
+    assert "en:eu-organic" in json.dumps(last_json(printed))
+
+
 def test_every_shell_block_is_covered_by_a_test() -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 def test_every_variable_of_the_table_is_read_by_the_settings() -> None:
     settings = (ROOT / "server" / "settings.py").read_text()
-    for name in re.findall(r"`(AISLE_\w+)`", README):
+    documented = README + (ROOT / "docs" / "insights.md").read_text()
+    for name in re.findall(r"`(AISLE_\w+)`", documented):
         assert f'"{name}"' in settings, name
 
 
