@@ -15,7 +15,7 @@ from server import errors
 from server.insights import product_edits, product_lines, queries_products
 from server.insights.edits import AddPackaging, AddTag, SelectImage, SetField
 from server.insights.product_calls import Call, calls
-from server.insights.product_server import ProductUnreadable
+from server.insights.product_server import CONNECTIONS, ProductUnreadable
 from server.insights.products import ImageUnknown, Product
 from server.jobs import JobKind
 
@@ -96,12 +96,15 @@ class ProductOpener:
             if row["is_pending"] or row["is_fresh"]
         }
         stale = [barcode for barcode in dict.fromkeys(wanted) if barcode not in found]
-        read = await asyncio.gather(
-            *(
-                self._read(server_type, barcode, copies[barcode]["data"] if barcode in copies else None)
-                for barcode in stale
-            )
-        )
+        # As many at once as there are connections: waiting for one would count as waiting for the server.
+        turns = asyncio.Semaphore(CONNECTIONS)
+
+        async def read_in_turn(barcode: str) -> Product | None:
+            async with turns:
+                copy = copies[barcode]["data"] if barcode in copies else None
+                return await self._read(server_type, barcode, copy)
+
+        read = await asyncio.gather(*map(read_in_turn, stale))
         return found | {product.barcode: product for product in read if product is not None}
 
     async def write(

@@ -26,11 +26,14 @@ class ProductOpenerServer:
         self.logins = 0
         # A status, or "slow", "garbage", "huge", "refused" (200 but nothing saved).
         self.trouble: int | str | None = None
+        # Before every answer to a read.
+        self.delay_s = 0.0
 
     async def read(self, request: web.Request) -> web.StreamResponse:
         """Version 2 of the reading API."""
         code = request.match_info["code"]
         self.reads.append(code)
+        await asyncio.sleep(self.delay_s)
         if self.trouble is not None:
             return await self._bad_day()
         product = self.products.get(code)

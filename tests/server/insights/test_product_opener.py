@@ -109,6 +109,20 @@ async def test_many_products_ask_only_for_those_without_a_fresh_copy(
     assert sorted(server.reads) == ["00000001", CODE, "5411041040808"]
 
 
+async def test_a_long_list_does_not_run_out_of_the_time_of_one_call(
+    database: Database, server: ProductOpenerServer
+) -> None:
+    server.delay_s = 0.2
+    codes = [str(code) for code in range(5411041040807, 5411041040807 + 100)]
+    server.products |= {code: {"code": code} for code in codes}
+    products = ProductOpener(database, ProductServer(server.url, timeout_s=2))
+    await products.open()
+    try:
+        assert sorted(await products.many("off", codes)) == codes
+    finally:
+        await products.close()
+
+
 async def test_an_update_brings_the_copy_up_to_date_before_insights_are_computed(
     database: Database, server: ProductOpenerServer, open_products: OpenProducts, jobs: Jobs
 ) -> None:
