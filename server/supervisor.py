@@ -20,16 +20,14 @@ from types import FrameType
 from server import db, errors, jobs, logs, migrate
 from server.data_folder import DataFolder
 from server.exit_codes import CANNOT_START
-from server.insights import annotate, reader
 from server.postgres import Postgres
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Connections of one worker: its pools, the job queue, the listener for changes; and a few for people.
-CONNECTIONS_PER_WORKER = (
-    db.CONNECTIONS + reader.CONNECTIONS + annotate.VOTE_CONNECTIONS + jobs.CONNECTIONS + 1
-)
+# Connections of one worker: its pool, those for questions and for votes, the job queue, the listener for
+# changes; and a few for people.
+CONNECTIONS_PER_WORKER = db.CONNECTIONS + 12 + jobs.CONNECTIONS + 1
 SPARE_CONNECTIONS = 20
 # An external database may come up at the same time as we do.
 DATABASE_PATIENCE_S = 30.0

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_CSV_ROWS = 10_000
 # Encoded at one go: a few milliseconds of the event loop.
 PORTION_ROWS = 250
+# How many numbers of the order of insertion are looked at for a portion: what a statement costs at most, by
+# whatever way the planner takes.
+SPAN = 5_000
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
 
@@ -67,16 +70,15 @@ class InsightDump:
     async def _portions(self, selection: Selection, most: int | None) -> AsyncIterator[list[Insight]]:
         after, last = 0, await self._database.fetchval(queries.LAST_NUMBER)
         left = most
-        while left is None or left > 0:
+        while after < last and (left is None or left > 0):
             rows = PORTION_ROWS if left is None else min(left, PORTION_ROWS)
-            where, arguments = selection.where(first=(after, last, rows))
-            sql = queries.PORTION.format(where=f"number > $1 AND number <= $2 AND {where}", count="$3")
+            until = min(after + SPAN, last)
+            where, arguments = selection.where(first=(after, until))
+            sql = queries.PORTION.format(where=f"number > $1 AND number <= $2 AND {where}", count=rows)
             found = await self._database.fetch(sql, *arguments)
             if found:
                 yield as_insights(tuple(row)[:-1] for row in found)
-            if len(found) < rows:
-                return
-            after = found[-1]["number"]
+            after = found[-1]["number"] if len(found) == rows else until
             left = None if left is None else left - len(found)
 
 

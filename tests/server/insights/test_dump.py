@@ -142,6 +142,7 @@ async def test_a_dump_holds_no_connection_while_its_reader_dawdles(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(insight_dump, "PORTION_ROWS", 2)
+    monkeypatch.setattr(insight_dump, "SPAN", 3)
     await many(database, 7)
     single = Database(database.url, connections=1)
     await single.open()
@@ -156,3 +157,17 @@ async def test_a_dump_holds_no_connection_while_its_reader_dawdles(
         )
     await single.close()
     assert found == [str(number) for number in range(1, 8)]
+
+
+async def test_spans_of_the_order_without_a_hit_are_passed_over(
+    http: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insight_dump, "SPAN", 3)
+    await many(database, 50)
+    for tags in (["1", "29", "30", "50"], ["17"]):
+        await database.execute(
+            "UPDATE product_insight SET lc = '{fr}' WHERE value_tag = ANY($1::text[])", tags
+        )
+        answer = await http.get(URL, headers=LINES, params={"lc": "fr"})
+        assert [json.loads(line)["value_tag"] for line in answer.text.splitlines()] == tags
+        await database.execute("UPDATE product_insight SET lc = NULL")
