@@ -83,7 +83,14 @@ SELECT n.n, n.snapshot, n.has_voted, q.* FROM (
 LEFT JOIN (SELECT i.place, {columns} FROM ({rows}) AS i {with_product}) AS q ON true
 ORDER BY q.place
 """
-LOOK = "SELECT pg_current_snapshot()::text AS snapshot, EXISTS ({voted}) AS has_voted"
+# One short look into an index for each voter, never at all their votes.
+LOOK = """
+SELECT pg_current_snapshot()::text AS snapshot,
+       ARRAY(SELECT d FROM unnest($1::text[]) AS d
+             WHERE EXISTS (SELECT FROM annotation_vote AS v WHERE v.device_id = d)) AS devices,
+       ARRAY(SELECT u FROM unnest($2::text[]) AS u
+             WHERE EXISTS (SELECT FROM annotation_vote AS v WHERE v.username = u)) AS users
+"""
 SIZES = "SELECT ({counted})::bigint AS fitting, ({passed})::bigint AS passed"
 
 OF_PRODUCT = """

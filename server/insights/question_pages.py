@@ -61,12 +61,6 @@ def page(asked: Asked, sizes: Sizes, start: float | None = None) -> tuple[str, l
     )
 
 
-def look(selection: Selection) -> tuple[str, list[object]]:
-    """The statement that asks which state the database is in, and whether the voter has ever voted."""
-    voted, arguments = _voted(selection, [])
-    return sql.LOOK.format(voted=voted), arguments
-
-
 def of_product(selection: Selection, count: int) -> tuple[str, list[object]]:
     """The statement of the questions on one product, most votes first."""
     where, arguments = selection.where()

@@ -10,6 +10,7 @@ import msgspec
 
 from server.insights import question_pages
 from server.insights.answer_cache import Answer, AnswerCache
+from server.insights.looks import Looks
 from server.insights.question_pages import Asked, Sizes
 from server.insights.question_values import PRIORITIES, QuestionValues
 from server.insights.schema import Question
@@ -58,6 +59,7 @@ class Questions:
         self._values = values
         self.options = options
         self._answers = AnswerCache()
+        self._looks = Looks(reader)
         self._sizes: OrderedDict[tuple[Selection, str], Sizes] = OrderedDict()
 
     async def page(self, asked: Asked, language: str, deadline: Deadline) -> bytes:
@@ -77,9 +79,10 @@ class Questions:
         """Whether the database is in the very state it was in, and the caller sees what everybody sees."""
         if kept.edition != self._values.edition:
             return False
-        sql, arguments = question_pages.look(selection)
-        [row] = await self._reader.fetch(sql, arguments, deadline)
-        return row["snapshot"] == kept.snapshot and not row["has_voted"]
+        if selection.voter is None:
+            raise AssertionError("somebody asks")
+        look = await self._looks.look(selection.voter, deadline)
+        return look.snapshot == kept.snapshot and not look.has_voted
 
     async def _page(self, asked: Asked, language: str, deadline: Deadline) -> Answer:
         edition = self._values.edition
