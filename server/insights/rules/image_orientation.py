@@ -21,7 +21,7 @@ def candidates(situation: Situation) -> Iterable[Candidate]:
         return
     for prediction in situation.of("image_orientation"):
         orientation = prediction.data.get("orientation")
-        if orientation not in ROTATIONS:
+        if not isinstance(orientation, str) or orientation not in ROTATIONS:
             continue
         words = {word: number(count) for word, count in mapping(prediction.data.get("count")).items()}
         total = sum(words.values())

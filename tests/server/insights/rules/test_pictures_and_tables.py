@@ -159,6 +159,11 @@ def test_upright_images_and_those_that_nobody_selected_stay() -> None:
     assert not conflicts(candidate, other)
 
 
+def test_an_orientation_that_is_no_word_turns_nothing() -> None:
+    strange = prediction("image_orientation", data={"count": {"left": 20}, "orientation": ["left"]})
+    assert proposed(image_orientation.RULE, situation(strange, of=product())) == []
+
+
 # ingredient_detection
 
 
