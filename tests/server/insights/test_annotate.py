@@ -1,107 +1,27 @@
-"""The state machine of annotations, on a real database: votes, decisions, every result (contract 2.3)."""
+"""The state machine of annotations, on a real database: decisions and every result (contract 2.3)."""
 
-import asyncio
-from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from server.db import Connection, Database
+from server.db import Database
 from server.insights.annotate import Annotator, Decision
-from server.insights.edits import AddTag, Edit
 from server.insights.local_products import LocalProducts
-from server.insights.products import ImageUnknown, Product, ProductWriteFailed
-from server.insights.voter import Credentials, Voter
+from server.insights.products import ImageUnknown, ProductWriteFailed
+from server.insights.voter import Credentials
 from tests.server.insights import rows
-
-PHONE = Voter("phone")
-ANN = Voter("desk", Credentials("ann", "secret"))
-
-
-class FailingProducts(LocalProducts):
-    """Raises what it is told to when it is written; counts the writes."""
-
-    def __init__(self, database: Database, fault: Exception | None = None) -> None:
-        super().__init__(database)
-        self.fault = fault
-        self.writes: list[tuple[Sequence[Edit], str, Credentials | None]] = []
-
-    async def write(
-        self,
-        connection: Connection,
-        product: Product,
-        edits: Sequence[Edit],
-        *,
-        comment: str,
-        credentials: Credentials | None,
-    ) -> None:
-        """Note it, then fail or write."""
-        self.writes.append((edits, comment, credentials))
-        if self.fault is not None:
-            raise self.fault
-        await super().write(connection, product, edits, comment=comment, credentials=credentials)
-
-
-class Refreshes(list[tuple[str, str]]):
-    """The products that were refreshed."""
-
-    async def __call__(self, server_type: str, barcode: str) -> None:
-        """Note one."""
-        self.append((server_type, barcode))
-
-
-def annotator_of(
-    database: Database, products: LocalProducts | None = None, *, once: bool = False
-) -> tuple[Annotator, Refreshes]:
-    refreshes = Refreshes()
-    products = products or LocalProducts(database)
-    return Annotator(database, products, refreshes, one_vote_per_voter=once), refreshes
-
-
-async def code(
-    annotator: Annotator,
-    insight: UUID,
-    annotation: int,
-    voter: Voter = PHONE,
-    *,
-    update: bool = True,
-    data: object = None,
-) -> int:
-    return (await annotator.annotate(insight, annotation, update, data, voter)).status_code
-
-
-async def state(database: Database, insight: UUID) -> tuple[Any, ...]:
-    """annotation, username, annotated_result, n_votes."""
-    row = await database.fetchrow(
-        "SELECT annotation, username, annotated_result, n_votes, completed_at FROM product_insight"
-        " WHERE id = $1",
-        insight,
-    )
-    assert row is not None
-    assert (row["completed_at"] is None) == (row["annotation"] is None)
-    return tuple(row)[:4]
-
-
-async def votes(database: Database, insight: UUID) -> list[tuple[int, str | None, str]]:
-    found = await database.fetch(
-        "SELECT value, username, device_id FROM annotation_vote WHERE insight_id = $1 ORDER BY timestamp",
-        insight,
-    )
-    return [tuple(row) for row in found]
-
-
-async def labels(database: Database, barcode: str = rows.BARCODE) -> list[str]:
-    product = await LocalProducts(database).get("off", barcode)
-    assert product is not None
-    return product.tags("labels_tags")
-
-
-async def add_votes(database: Database, insight: UUID, *values: int) -> None:
-    for value in values:
-        await rows.add_vote(database, insight, value)
+from tests.server.insights.annotating import (
+    ANN,
+    PHONE,
+    FailingProducts,
+    add_votes,
+    annotator_of,
+    code,
+    labels,
+    state,
+    votes,
+)
 
 
 async def test_the_sequences_that_are_known_of_the_original(database: Database) -> None:
@@ -146,22 +66,6 @@ async def test_a_user_decides_alone(database: Database) -> None:
         assert await state(database, insight) == (annotation, "ann", result, 0)
         assert await labels(database) == (["en:organic"] if result == 2 else [])
     assert refreshes == [("off", rows.BARCODE)] * 4
-
-
-async def test_three_equal_votes_decide_and_are_applied(database: Database) -> None:
-    products = FailingProducts(database)
-    annotator, refreshes = annotator_of(database, products)
-    await rows.add_product(database)
-    insight = await rows.add_insight(database, type="label", value_tag="en:organic")
-    assert [await code(annotator, insight, 1) for _ in range(4)] == [9, 9, 2, 5]
-    assert await state(database, insight) == (1, None, 2, 3)
-    assert await labels(database) == ["en:organic"]
-    comment = f"[robotoff] Adding label 'en:organic', ID: {insight} (applied after 3 anonymous votes)"
-    assert products.writes == [((AddTag("labels", "en:organic"),), comment, None)]
-    assert refreshes == [("off", rows.BARCODE)]
-    refused = await rows.add_insight(database)
-    assert [await code(annotator, refused, 0) for _ in range(3)] == [9, 9, 1]
-    assert await state(database, refused) == (0, None, 1, 3)
 
 
 async def test_a_user_signs_the_edit_with_his_own_credentials(database: Database) -> None:
@@ -253,22 +157,6 @@ async def test_nutrients_that_were_read_wrongly_leave_the_insight_open(database:
     assert await state(database, insight) == (None, None, None, 0)
 
 
-@pytest.mark.parametrize("insight_type", ["nutrient_extraction", "ingredient_detection"])
-async def test_votes_may_refuse_details_but_not_accept_them(database: Database, insight_type: str) -> None:
-    annotator, _ = annotator_of(database)
-    await rows.add_product(database)
-    insight = await rows.add_insight(database, type=insight_type, data={"text": "Milk"}, value_tag="en")
-    assert [await code(annotator, insight, 1) for _ in range(4)] == [9, 9, 13, 13]
-    assert await state(database, insight) == (None, None, None, 4)
-    assert len(await votes(database, insight)) == 4
-    insight = await rows.add_insight(database, type=insight_type)
-    assert [await code(annotator, insight, 0) for _ in range(3)] == [9, 9, 1]
-    assert await state(database, insight) == (0, None, 1, 3)
-    split = await rows.add_insight(database, type=insight_type)
-    assert [await code(annotator, split, value) for value in (1, 0, 1, 0)] == [9, 9, 9, 1]
-    assert await state(database, split) == (-1, None, 1, 4)
-
-
 async def test_a_product_that_is_not_written_undoes_everything(database: Database) -> None:
     products = FailingProducts(database, ProductWriteFailed("no answer"))
     annotator, refreshes = annotator_of(database, products)
@@ -339,134 +227,6 @@ async def test_the_refresh_sees_what_was_decided(database: Database) -> None:
     insight = await rows.add_insight(database, type="label", value_tag="en:organic")
     await code(annotator, insight, 1, ANN)
     assert seen == [(1, "ann", 2, 0), ("en:organic",)]
-
-
-async def test_a_voter_counts_again_and_again_unless_the_operator_minds(database: Database) -> None:
-    annotator, _ = annotator_of(database)
-    strict, _ = annotator_of(database, once=True)
-    insight = await rows.add_insight(database)
-    assert [await code(annotator, insight, 0) for _ in range(3)] == [9, 9, 1]
-
-    insight = await rows.add_insight(database)
-    assert [await code(strict, insight, 0) for _ in range(4)] == [9] * 4
-    assert await state(database, insight) == (None, None, None, 1)
-    assert await code(strict, insight, 1) == 9
-    assert await votes(database, insight) == [(1, None, "phone")]
-    assert await code(strict, insight, 1, Voter("tablet")) == 9
-    assert await code(strict, insight, -1) == 9
-    assert await state(database, insight) == (None, None, None, 1)
-    # A user is one voter wherever he is, and no anonymous one.
-    assert await code(strict, insight, -1, ANN) == 9
-    assert await code(strict, insight, -1, ANN._replace(device_id="phone")) == 9
-    assert await votes(database, insight) == [
-        (1, None, "tablet"),
-        (-1, None, "phone"),
-        (-1, "ann", "phone"),
-    ]
-    assert await code(strict, insight, 0, Voter("c")) == 9
-    assert await code(strict, insight, 0, Voter("d")) == 9
-    assert await code(strict, insight, 1, PHONE) == 1
-    assert await state(database, insight) == (-1, None, 1, 4)
-
-
-async def test_a_skip_may_be_the_vote_that_lets_others_decide(database: Database) -> None:
-    annotator, _ = annotator_of(database)
-    await rows.add_product(database)
-    insight = await rows.add_insight(database)
-    await add_votes(database, insight, 1, 1, 1)
-    assert await code(annotator, insight, -1) == 2
-    assert await state(database, insight) == (1, None, 2, 3)
-
-
-def slow_twin(values: Sequence[int]) -> tuple[int, int | None]:
-    """n_votes and the decision after these votes, counted by hand."""
-    ayes, noes = list(values).count(1), list(values).count(0)
-    decision = None
-    if max(ayes, noes) >= 3:
-        decision = 1 if ayes > noes else 0
-    if ayes >= 2 and noes >= 2:
-        decision = -1
-    return ayes + noes, decision
-
-
-def test_any_sequence_of_votes_is_counted_and_judged_as_the_rule_says(database_url: str) -> None:
-    database = Database(database_url, connections=5)
-
-    @settings(max_examples=80, deadline=None)
-    @given(
-        st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=8),
-        st.lists(st.sampled_from([-1, 0, 1]), max_size=4),
-    )
-    def check(sequence: list[int], before: list[int]) -> None:
-        runner.run(follow(sequence, before))
-
-    async def follow(sequence: list[int], before: list[int]) -> None:
-        annotator, _ = annotator_of(database)
-        insight = await rows.add_insight(database, type="image_flag")
-        await add_votes(database, insight, *before)
-        counted, decided = list(before), None
-        for value in sequence:
-            answer = await code(annotator, insight, value)
-            if decided is not None:
-                assert answer == 5
-                continue
-            counted.append(value)
-            n_votes, decided = slow_twin(counted)
-            result = None if decided is None else 1
-            assert answer == (result or 9)
-            assert await state(database, insight) == (decided, None, result, n_votes)
-            assert len(await votes(database, insight)) == len(counted)
-
-    with asyncio.Runner() as runner:
-        runner.run(database.open())
-        check()
-        runner.run(database.close())
-
-
-async def test_decisions_about_one_product_lose_no_edit(database: Database) -> None:
-    annotators = [annotator_of(database)[0] for _ in range(2)]
-    await rows.add_product(database)
-    codes = [f"EMB {number:05}" for number in range(20)]
-    insights = [
-        await rows.add_insight(database, type="packager_code", value=value, value_tag=None) for value in codes
-    ]
-    answers = await asyncio.gather(
-        *(code(annotators[n % 2], insight, 1, ANN) for n, insight in enumerate(insights))
-    )
-    assert answers == [2] * 20
-    product = await LocalProducts(database).get("off", rows.BARCODE)
-    assert product is not None
-    assert sorted(product.text("emb_codes").split(",")) == codes
-
-
-async def test_one_of_many_users_decides(database: Database) -> None:
-    annotators = [annotator_of(database)[0] for _ in range(2)]
-    await rows.add_product(database)
-    insight = await rows.add_insight(database)
-    answers = await asyncio.gather(*(code(annotators[n % 2], insight, 1, ANN) for n in range(30)))
-    assert sorted(answers) == [2] + [5] * 29
-
-
-async def test_a_deadlock_costs_the_client_nothing(database: Database) -> None:
-    products = FailingProducts(database)
-    annotator, _ = annotator_of(database, products)
-    await rows.add_product(database)
-    insight = await rows.add_insight(database)
-    async with database.connection() as other:
-        await other.execute("SET deadlock_timeout = '10s'")
-        transaction = other.transaction()
-        await transaction.start()
-        # Against the order of locks: the product's row before the insight's.
-        await other.execute("SELECT FROM product WHERE barcode = $1 FOR UPDATE", rows.BARCODE)
-        answer = asyncio.create_task(code(annotator, insight, 1, ANN))
-        while not products.writes:
-            await asyncio.sleep(0.01)
-        await other.execute("SELECT FROM product_insight WHERE id = $1 FOR UPDATE", insight)
-        await transaction.rollback()
-        await other.execute("RESET deadlock_timeout")
-    assert await answer == 2
-    assert len(products.writes) == 2
-    assert await state(database, insight) == (1, "ann", 2, 0)
 
 
 async def test_an_automatic_decision_is_nobodys(database: Database) -> None:
