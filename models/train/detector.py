@@ -21,7 +21,7 @@ from torch import nn
 
 from models.train.assign import Loss, loss
 from models.train.detector_file import detect, evaluate, write
-from models.train.scenes import TASKS, Scenes, Task, batch, view
+from models.train.scenes import TASKS, Scenes, Task, batch, picture
 from models.train.yolo import STRIDES, Detector, cells
 
 FOLDER = Path(".aisle/train")
@@ -167,6 +167,8 @@ def train(course: Course, progress: Progress, checkpoint: Path) -> float:
     The schedule follows processor time, so that a busy machine takes longer and learns no less.
     """
     progress.network.train()
+    if not course.is_new:
+        _freeze(progress.network.stages[0])
     budget_s = course.minutes * 60
     saved_s, recent, mean_box = progress.elapsed_s, [0.0, 0.0], math.inf
     while progress.elapsed_s < budget_s:
@@ -203,12 +205,12 @@ def _step(course: Course, progress: Progress, side: int, rng: np.random.Generato
     network = progress.network
     views, known = [], torch.zeros(course.batch, course.classes, dtype=torch.bool)
     labels = []
-    for picture in range(course.batch):
-        place = (progress.steps * course.batch + picture) % len(course.tasks)
+    for number in range(course.batch):
+        place = (progress.steps * course.batch + number) % len(course.tasks)
         task, scenes = course.tasks[place], course.scenes[place]
-        seen = view(scenes[int(rng.integers(len(scenes)))], task, side, rng, zoom=side / course.side)
+        seen = picture(scenes, side, rng, zoom=side / course.side)
         first = course.first_class(place)
-        known[picture, first : first + len(task.labels)] = True
+        known[number, first : first + len(task.labels)] = True
         views.append(seen)
         labels.append(torch.from_numpy(seen.labels + first))
     images = torch.from_numpy(batch(views))
@@ -222,6 +224,12 @@ def _step(course: Course, progress: Progress, side: int, rng: np.random.Generato
     progress.optimiser.step()
     progress.follow()
     return Loss(cost.score.detach(), cost.box.detach())
+
+
+def _freeze(stage: nn.Module) -> None:
+    """Edges and colours are the same for every task, and learning them again is a quarter of a step's time."""
+    stage.requires_grad_(False)
+    stage.eval()
 
 
 def _rate(peak: float, steps: int, part: float) -> float:

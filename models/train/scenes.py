@@ -20,6 +20,8 @@ Split = Literal["train", "held-out"]
 SCENES_PER_SHARD = 32
 FILL = 114
 """Grey of what the picture does not cover, as in a letterbox."""
+GOAL_SHARE = 0.9
+"""Of the cuts of scenes with objects: those that are laid around one of them."""
 SHORTEST_SIDE_PX = 6.0
 """Below this an object may hold no cell's centre: nothing could answer for it."""
 
@@ -29,7 +31,8 @@ class Task(NamedTuple):
 
     scales: a scene is enlarged by this much at least and at most, against the size the network sees.
     least_visible: the share of an object that must be in the frame for it to count. turned: the share of
-    scenes that are turned by a quarter. recoloured: the share whose colours are exchanged.
+    scenes that are turned by a quarter. recoloured: the share whose colours are exchanged. joined: the shares of
+    pictures that are made of one cut, of 2 x 2 and of 4 x 4: what fills little of a scene is met that much more often.
     """
 
     name: str
@@ -40,13 +43,22 @@ class Task(NamedTuple):
     is_mirrored: bool = True
     turned: float = 0.0
     recoloured: float = 0.15
+    joined: tuple[float, ...] = (1.0,)
 
 
 TASKS = {
     task.name: task
     for task in (
-        Task("logo", ("object",), 640, (0.6, 1.25), turned=0.05),
-        Task("nutrition_table", ("nutrition-table",), 480, (0.6, 1.2), least_visible=0.6, turned=0.15),
+        Task("logo", ("object",), 640, (0.6, 1.25), turned=0.05, joined=(0.5, 0.4, 0.1)),
+        Task(
+            "nutrition_table",
+            ("nutrition-table",),
+            480,
+            (0.6, 1.2),
+            least_visible=0.6,
+            turned=0.15,
+            joined=(0.6, 0.4),
+        ),
         # The letters are read: no mirror, true colours, and a label whose end is cut off has no grade.
         Task(
             "nutriscore",
@@ -56,6 +68,7 @@ TASKS = {
             least_visible=0.85,
             is_mirrored=False,
             recoloured=0.0,
+            joined=(0.35, 0.5, 0.15),
         ),
         Task("price_tag", ("price-tag",), 480, (0.5, 1.2), least_visible=0.5, turned=0.03),
         Task("shelf", ("product", "price_tag", "shelf_edge", "gap"), 640, (0.5, 1.4), least_visible=0.35),
@@ -124,9 +137,18 @@ def letterbox(pixels: Pixels, boxes: NDArray[np.float32], side: int) -> tuple[Pi
     return square, (boxes * stretch + np.array([left, top] * 2, np.float32)).astype(np.float32)
 
 
-def view(scene: Marked, task: Task, side: int, rng: np.random.Generator, *, zoom: float = 1.0) -> Marked:
+def view(
+    scene: Marked,
+    task: Task,
+    side: int,
+    rng: np.random.Generator,
+    *,
+    zoom: float = 1.0,
+    fits: bool = False,
+) -> Marked:
     """The scene as a step sees it: a cut of `side` pixels at a random scale, turned, mirrored, recoloured.
 
+    fits: the scale is small enough for some object to be whole in the cut, however large it is in the scene.
     Objects of which too little is left are painted over, so that they are neither wanted nor forbidden.
     """
     pixels, boxes, labels = scene
@@ -137,7 +159,10 @@ def view(scene: Marked, task: Task, side: int, rng: np.random.Generator, *, zoom
         pixels = pixels[:, ::-1]
         boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
     scale = float(np.exp(rng.uniform(*np.log(task.scales)))) * zoom
-    cut, moved = _cut(pixels, boxes, side, scale, rng)
+    goal = boxes[rng.integers(len(boxes))] if len(boxes) and rng.random() < GOAL_SHARE else None
+    if fits and goal is not None:
+        scale = min(scale, side * rng.uniform(0.55, 0.95) / float((goal[2:] - goal[:2]).max()))
+    cut, moved = _cut(pixels, boxes, side, scale, goal, rng)
     endless = [task.labels.index(label) for label in ENDLESS if label in task.labels]
     least = np.where(np.isin(labels, endless), 0.0, task.least_visible)
     inside = np.clip(moved, 0, side)
@@ -146,6 +171,33 @@ def view(scene: Marked, task: Task, side: int, rng: np.random.Generator, *, zoom
     for x_min, y_min, x_max, y_max in np.rint(inside[~is_kept & (shortest > 0)]).astype(int):
         cut[y_min:y_max, x_min:x_max] = FILL
     return Marked(_worn(cut, task, rng), inside[is_kept].astype(np.float32), labels[is_kept])
+
+
+def picture(scenes: Scenes, side: int, rng: np.random.Generator, *, zoom: float = 1.0) -> Marked:
+    """What a step sees: one view of a scene, or a square of smaller ones of several."""
+    task = scenes.task
+    across = 2 ** int(rng.choice(len(task.joined), p=task.joined))
+    seen = [
+        view(scenes[int(rng.integers(len(scenes)))], task, side // across, rng, zoom=zoom, fits=across > 1)
+        for _ in range(across * across)
+    ]
+    return join(seen) if across > 1 else seen[0]
+
+
+def join(views: Sequence[Marked]) -> Marked:
+    """Views of one size as a square, row by row; their number is that of a square."""
+    across = round(len(views) ** 0.5)
+    side = views[0].pixels.shape[0]
+    rows = [
+        np.hstack([each.pixels for each in views[start : start + across]])
+        for start in range(0, len(views), across)
+    ]
+    boxes = [
+        each.boxes + np.array([place % across, place // across] * 2, np.float32) * np.float32(side)
+        for place, each in enumerate(views)
+    ]
+    labels = np.concatenate([each.labels for each in views])
+    return Marked(np.vstack(rows), np.concatenate(boxes).astype(np.float32), labels)
 
 
 def _draw_shard(folder: Path, task: Task, split: Split, number: int) -> None:
@@ -185,11 +237,15 @@ def _quarter_turn(
 
 
 def _cut(
-    pixels: Pixels, boxes: NDArray[np.float32], side: int, scale: float, rng: np.random.Generator
+    pixels: Pixels,
+    boxes: NDArray[np.float32],
+    side: int,
+    scale: float,
+    goal: NDArray[np.float32] | None,
+    rng: np.random.Generator,
 ) -> tuple[Pixels, NDArray[np.float32]]:
-    """A window that shows some object whole, if it can, enlarged to `side` pixels; unclipped boxes."""
+    """A window that shows the goal whole, if it can, enlarged to `side` pixels; unclipped boxes."""
     window = max(2, round(side / scale))
-    goal = boxes[rng.integers(len(boxes))] if len(boxes) and rng.random() < 0.8 else None
     size = pixels.shape[0]
     left = _start(size, window, None if goal is None else (goal[0], goal[2]), rng)
     top = _start(size, window, None if goal is None else (goal[1], goal[3]), rng)

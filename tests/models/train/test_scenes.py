@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.train import scenes
-from models.train.scenes import FILL, TASKS, Marked, Scenes, Task, batch, letterbox, view
+from models.train.scenes import FILL, TASKS, Marked, Scenes, Task, batch, join, letterbox, view
 
 PLAIN = Task("logo", ("object",), 128, (0.5, 2.0), turned=0.5, recoloured=0.0)
 
@@ -49,6 +49,29 @@ def test_views_are_the_same_for_the_same_seed_and_of_every_task() -> None:
     for task in TASKS.values():
         first, second = (view(scene(30, 50, 70, 70), task, 96, np.random.default_rng(5)) for _ in range(2))
         assert np.array_equal(first.pixels, second.pixels) and np.array_equal(first.boxes, second.boxes)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_view_that_fits_shows_an_object_larger_than_itself_whole(seed: int) -> None:
+    task = PLAIN._replace(least_visible=1.0)
+    large = scene(4, 4, 124, 100)
+    seen = [view(large, task, 64, np.random.default_rng((seed, number)), fits=True) for number in range(8)]
+    assert sum(len(each.boxes) for each in seen) >= 5
+    for each in seen:
+        assert all((box[2:] - box[:2]).max() > 0.5 * 64 for box in each.boxes)
+
+
+def test_four_joined_pictures_keep_boxes_on_their_objects_and_labels_with_them() -> None:
+    four = [scene(2 + number, 4, 10 + 2 * number, 20, side=32) for number in range(4)]
+    four = [each._replace(labels=np.array([number])) for number, each in enumerate(four)]
+    joined = join(four)
+    assert joined.pixels.shape == (64, 64, 3) and joined.labels.tolist() == [0, 1, 2, 3]
+    rest = joined.pixels.copy()
+    for number, (x_min, y_min, x_max, y_max) in enumerate(joined.boxes.astype(int)):
+        assert (y_min >= 32, x_min >= 32) == (number >= 2, number % 2 == 1)
+        assert (joined.pixels[y_min:y_max, x_min:x_max] == 255).all()
+        rest[y_min:y_max, x_min:x_max] = 0
+    assert not rest.any()
 
 
 def test_a_letterbox_centres_the_picture() -> None:
