@@ -24,7 +24,7 @@ MAX_CSV_ROWS = 10_000
 PORTION_ROWS = 250
 # How many numbers of the order of insertion are looked at for a portion: what a statement costs at most, by
 # whatever way the planner takes.
-SPAN = 5_000
+SPAN = 1_000
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
 
