@@ -10,8 +10,8 @@ import msgspec
 from server import errors
 from server.db import Database
 from server.insights import lines, queries_importer
-from server.insights.importer import Importer
-from server.insights.predictions import NewPrediction
+from server.insights.engine.importer import Importer
+from server.insights.engine.predictions import NewPrediction
 from server.transfer import Kind, Line, Result
 
 

@@ -10,8 +10,9 @@ import msgspec
 
 from server import errors
 from server.db import Database
-from server.insights import lines, product_lines, queries_products
-from server.insights.product_lines import StoredProduct
+from server.insights import lines, queries_products
+from server.insights.products import product_lines
+from server.insights.products.product_lines import StoredProduct
 from server.transfer import Kind, Line, Result
 
 BATCH_LINES = 500

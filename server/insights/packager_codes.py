@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.insights.products import Product
+    from server.insights.products.products import Product
 
 IGNORED = re.compile(r"[\s.-]+")
 

@@ -11,10 +11,10 @@ from litestar.di import NamedDependency as Given
 
 from server import forms
 from server.insights import bodies, faults
-from server.insights.annotate import YES_WITH_DATA, Annotator
-from server.insights.credential_check import CredentialCheck, Unverified
+from server.insights.annotation.annotate import YES_WITH_DATA, Annotator
+from server.insights.annotation.credential_check import CredentialCheck, Unverified
+from server.insights.annotation.results import FAILED, Answer
 from server.insights.parameters import Parameters
-from server.insights.results import FAILED, Answer
 from server.insights.voter import voter_of
 from server.middleware import deadline_of
 from server.settings import InsightOptions

@@ -9,9 +9,10 @@ from litestar import Request, post
 from litestar.di import NamedDependency as Given
 
 from server import errors
-from server.insights import batch_files, faults
-from server.insights.batch_import import JOB_TYPES, BatchImport
-from server.insights.batch_key import BatchKey
+from server.insights import faults
+from server.insights.events import batch_files
+from server.insights.events.batch_import import JOB_TYPES, BatchImport
+from server.insights.events.batch_key import BatchKey
 from server.insights.openapi import asking
 from server.insights.parameters import Parameters
 

@@ -10,8 +10,8 @@ from litestar import Request, post
 from litestar.di import NamedDependency as Given
 
 from server.insights import barcodes, faults
-from server.insights.batch_key import BatchKey
-from server.insights.events import Event, Events
+from server.insights.events.batch_key import BatchKey
+from server.insights.events.events import Event, Events
 from server.insights.openapi import asking
 from server.insights.parameters import Parameters
 

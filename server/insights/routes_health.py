@@ -10,8 +10,8 @@ from litestar.di import NamedDependency as Given
 from litestar.params import FromPath
 
 from server.insights import faults
-from server.insights.checks import Checks, HealthAnswer
-from server.insights.insight_pages import InsightPages
+from server.insights.reading.checks import Checks, HealthAnswer
+from server.insights.reading.insight_pages import InsightPages
 from server.middleware import deadline_of
 
 Asked = Request[Any, Any, Any]

@@ -14,10 +14,10 @@ from litestar.response import Stream
 from server import errors
 from server.insights import barcodes, faults
 from server.insights.answers import InsightList, ProductInsights, status
-from server.insights.insight_dump import CSV, MAX_CSV_ROWS, NDJSON, InsightDump
-from server.insights.insight_pages import ORDERS, InsightPages, Page
 from server.insights.openapi import asking
 from server.insights.parameters import MAX_ITEMS, Parameters
+from server.insights.reading.insight_dump import CSV, MAX_CSV_ROWS, NDJSON, InsightDump
+from server.insights.reading.insight_pages import ORDERS, InsightPages, Page
 from server.insights.schema import Insight
 from server.insights.selection import Selection, distinct
 from server.insights.voter import Voter, voter_of

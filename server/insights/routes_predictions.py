@@ -9,11 +9,11 @@ from litestar.di import NamedDependency as Given
 
 from server.insights import bodies
 from server.insights.answers import ImagePredictionList, PredictionList, status
-from server.insights.batch_key import BatchKey
-from server.insights.image_predictions import ImagePredictions, Imported, NewImagePredictions
+from server.insights.events.batch_key import BatchKey
 from server.insights.openapi import asking
 from server.insights.parameters import Parameters
-from server.insights.prediction_pages import PredictionPages
+from server.insights.reading.image_predictions import ImagePredictions, Imported, NewImagePredictions
+from server.insights.reading.prediction_pages import PredictionPages
 from server.middleware import deadline_of
 
 Asked = Request[Any, Any, Any]

@@ -11,10 +11,10 @@ from litestar.params import FromPath
 
 from server import errors
 from server.insights import barcodes
-from server.insights.dataset import Dataset
+from server.insights.events.dataset import Dataset
 from server.insights.openapi import asking
-from server.insights.overview import KnownProduct, Overview
 from server.insights.parameters import Parameters
+from server.insights.reading.overview import KnownProduct, Overview
 from server.middleware import deadline_of
 
 Asked = Request[Any, Any, Any]

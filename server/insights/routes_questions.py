@@ -10,11 +10,11 @@ from litestar.params import FromPath
 
 from server import errors
 from server.insights import barcodes, faults
+from server.insights.asking.question_pages import ORDERS, Asked
+from server.insights.asking.question_values import DEFAULT_TYPES, TYPES
+from server.insights.asking.questions import ProductQuestions, QuestionList, Questions, Unanswered
 from server.insights.openapi import asking
 from server.insights.parameters import MAX_ITEMS, Parameters
-from server.insights.question_pages import ORDERS, Asked
-from server.insights.question_values import DEFAULT_TYPES, TYPES
-from server.insights.questions import ProductQuestions, QuestionList, Questions, Unanswered
 from server.insights.selection import Selection, distinct
 from server.insights.voter import voter_of
 from server.middleware import deadline_of

@@ -10,7 +10,6 @@ from litestar import Router
 from server.data_folder import DataFolder
 from server.db import Database
 from server.insights import (
-    checks,
     kinds_images,
     kinds_insights,
     kinds_logos,
@@ -21,31 +20,32 @@ from server.insights import (
     schema,
     tally,
 )
-from server.insights.annotate import VOTE_CONNECTIONS, Annotator
-from server.insights.batch_files import BatchFiles
-from server.insights.batch_import import BatchImport
-from server.insights.batch_key import BatchKey
-from server.insights.checks import Checks
-from server.insights.credential_check import CredentialCheck
-from server.insights.dataset import Dataset
-from server.insights.events import SETTLE_S, Events
-from server.insights.image_predictions import ImagePredictions
-from server.insights.importer import Importer
-from server.insights.insight_dump import InsightDump
-from server.insights.insight_pages import InsightPages
-from server.insights.local_products import LocalProducts
-from server.insights.overview import Overview
-from server.insights.prediction_pages import PredictionPages
-from server.insights.product_opener import ProductOpener
-from server.insights.product_server import ProductServer
-from server.insights.question_values import QuestionValues
-from server.insights.questions import Questions
+from server.insights.annotation.annotate import VOTE_CONNECTIONS, Annotator
+from server.insights.annotation.credential_check import CredentialCheck
+from server.insights.asking.question_values import QuestionValues
+from server.insights.asking.questions import Questions
+from server.insights.asking.wording import Wording
+from server.insights.engine.importer import Importer
+from server.insights.events.batch_files import BatchFiles
+from server.insights.events.batch_import import BatchImport
+from server.insights.events.batch_key import BatchKey
+from server.insights.events.dataset import Dataset
+from server.insights.events.events import SETTLE_S, Events
+from server.insights.events.stream import Stream
+from server.insights.products.local_products import LocalProducts
+from server.insights.products.product_opener import ProductOpener
+from server.insights.products.product_server import ProductServer
+from server.insights.products.sealing import Sealing
 from server.insights.reader import Reader
+from server.insights.reading import checks
+from server.insights.reading.checks import Checks
+from server.insights.reading.image_predictions import ImagePredictions
+from server.insights.reading.insight_dump import InsightDump
+from server.insights.reading.insight_pages import InsightPages
+from server.insights.reading.overview import Overview
+from server.insights.reading.prediction_pages import PredictionPages
 from server.insights.schedule import Schedule
-from server.insights.sealing import Sealing
-from server.insights.stream import Stream
 from server.insights.taxonomy import Taxonomies
-from server.insights.wording import Wording
 
 if TYPE_CHECKING:
     from server.fetch import Fetcher

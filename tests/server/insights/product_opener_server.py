@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from server.insights.product_calls import CROP_PATH, FIELDS_PATH, UNSELECT_PATH
-from server.insights.product_server import LOGIN_PATH
+from server.insights.products.product_calls import CROP_PATH, FIELDS_PATH, UNSELECT_PATH
+from server.insights.products.product_server import LOGIN_PATH
 
 
 class ProductOpenerServer:

@@ -205,7 +205,7 @@ async def test_a_fault_of_ours_shows_nothing_of_itself(
     async def fails(*_: object, **__: object) -> None:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr("server.insights.insight_pages.InsightPages.page", fails)
+    monkeypatch.setattr("server.insights.reading.insight_pages.InsightPages.page", fails)
     answer = await worker.http.get(f"{API}/insights", headers=ORIGIN)
     assert (answer.status_code, answer.json()) == (500, {"title": "500 Internal Server Error"})
     assert answer.headers["access-control-allow-origin"] == ORIGIN["Origin"]
