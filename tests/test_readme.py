@@ -58,8 +58,8 @@ def test_the_block_on_own_objects_finds_the_tea_in_the_photo(run: Callable[[str]
 def test_the_block_on_the_hot_path_gives_an_embedding(run: Callable[[str], str]) -> None:
     (block,) = (block for block in BLOCKS if "vision/v1" in block)
     answer = last_json(run(block))
-    assert answer["model"] == "stub"
-    assert len(answer["results"][0]["embedding"]) == 64
+    assert answer["model"] == "aisle-encoder"
+    assert len(answer["results"][0]["embedding"]) == 512
 
 
 def test_the_block_on_questions_ends_with_an_accepted_label(run: Callable[[str], str]) -> None:
