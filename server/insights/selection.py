@@ -120,6 +120,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if values is not None:
                 compare(column, f"{column} {operator} {{}}::text[]", values)
+        if self.campaigns and walking is None:
+            # It says nothing new, but the index holds only insights that have any.
+            found.add("campaign <> '{{}}'")
         self._flags(found)
         if self.voter is not None:
             found.add(f"id NOT IN ({voted_by(self.voter)})", identity(self.voter))
