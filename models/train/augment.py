@@ -48,7 +48,7 @@ class Pool:
     def rows(self, index: Tensor, side: int) -> Tensor:
         """(B, C, L, L) in 0..1, of the smallest level that a view of that side still loses little from."""
         # A view shows a part of the picture, so a level of its own side would be blurred.
-        fine_enough = [level for level in self._levels if level >= 1.4 * side]
+        fine_enough = [level for level in self._levels if level >= 1.8 * side]
         level = min(fine_enough, default=max(self._levels))
         return self._levels[level][index].float().div_(255)
 

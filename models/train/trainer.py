@@ -121,6 +121,12 @@ class Trainer:
         torch.save(state, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
+    def begin_as(self, path: Path) -> None:
+        """Takes over the averaged network of another training, and nothing else of it."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.body.load_state_dict(state["average"])
+        self.average.load_state_dict(state["average"])
+
     def resume(self, path: Path) -> None:
         """Goes on where the checkpoint was; the order within the pass begins anew."""
         state = torch.load(path, map_location=self.device, weights_only=True)

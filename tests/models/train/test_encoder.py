@@ -18,7 +18,9 @@ NEEDS_PHOTOS = pytest.mark.skipif(
 @NEEDS_PHOTOS
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("of", ["photos", "logos"])
-def test_the_recipe_learns_in_a_minute(of: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_minute_proves_the_recipe_and_the_export_repeats(
+    of: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out, checkpoint = tmp_path / "encoder.onnx", tmp_path / "encoder.pt"
     argv = ["--of", of, "--quick", "--out", str(out), "--checkpoint", str(checkpoint)]
     assert encoder.run(argv) == 0, capsys.readouterr().out

@@ -50,6 +50,16 @@ def test_the_loss_falls_and_the_checkpoint_goes_on_where_it_was(tmp_path: Path) 
     assert other.learn() == pytest.approx(first.learn(), rel=1e-3)
 
 
+def test_another_training_s_network_is_taken_over_without_its_clock(tmp_path: Path) -> None:
+    first = trainer()
+    first.learn()
+    first.save(tmp_path / "encoder.pt")
+    other = trainer()
+    other.begin_as(tmp_path / "encoder.pt")
+    torch.testing.assert_close(other.body.linear.weight, first.average.linear.weight)
+    assert other.step == 0
+
+
 def test_equal_seeds_learn_the_same() -> None:
     assert trainer().learn() == pytest.approx(trainer().learn(), rel=1e-3)
 
