@@ -141,13 +141,19 @@ class Database:
         with translated():
             if budget_s <= 0:
                 raise TimeoutError
-            connection = self._at_hand.pop() if self._at_hand else await self._acquire(pool, budget_s)
+            connection = await self._acquire(pool, budget_s)
             try:
                 yield connection
             finally:
                 await self._give_back(pool, connection)
 
     async def _acquire(self, pool: asyncpg.Pool[asyncpg.Record], budget_s: float) -> Connection:
+        while self._at_hand:
+            connection = self._at_hand.pop()
+            if _is_usable(connection):
+                return connection
+            # The pool connects it again.
+            await pool.release(connection)
         self._waiting += 1
         try:
             return await pool.acquire(timeout=budget_s)
@@ -156,8 +162,7 @@ class Database:
 
     async def _give_back(self, pool: asyncpg.Pool[asyncpg.Record], connection: Connection) -> None:
         """At hand for the next, unless somebody waits at the pool, or it is broken, or something is left open."""
-        is_open = self._pool is pool and not connection.is_closed()
-        if is_open and not self._waiting and not connection.is_in_transaction():
+        if self._pool is pool and not self._waiting and _is_usable(connection):
             self._at_hand.append(connection)
         else:
             await pool.release(connection)
@@ -200,6 +205,14 @@ class Database:
         """One statement for many rows, all or none."""
         async with self.connection(deadline) as connection:
             await connection.executemany(query, rows, timeout=_left_s(deadline))
+
+
+def _is_usable(connection: Connection) -> bool:
+    """Whether it is connected and in no transaction; the pool may have taken a broken one back already."""
+    try:
+        return not connection.is_closed() and not connection.is_in_transaction()
+    except asyncpg.InterfaceError:
+        return False
 
 
 def _left_s(deadline: Deadline | None) -> float | None:

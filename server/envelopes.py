@@ -72,6 +72,8 @@ def as_aisle(fault: BaseException) -> AisleError:
         return _from_litestar(fault)
     if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return errors.StorageFull()
+    if isinstance(fault, TimeoutError):
+        return errors.DeadlineExceeded()
     if isinstance(fault, msgspec.ValidationError | msgspec.DecodeError):
         return errors.BadRequest(str(fault))
     return errors.InternalError()

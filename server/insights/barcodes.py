@@ -7,7 +7,6 @@ import re
 from server.insights import faults
 
 SHORT, LONG = 8, 13
-MAX_LENGTH = 100
 ORGANISATION = re.compile(r"[A-Za-z0-9_-]{1,60}")
 DIGITS = re.compile(r"[0-9]{1,38}")
 

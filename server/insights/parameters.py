@@ -74,11 +74,6 @@ class Parameters:
             raise faults.invalid(name, "It must not contain null characters.")
         return found[:most] or None
 
-    def integers(self, name: str) -> list[int] | None:
-        """A list of whole numbers."""
-        found = self.texts(name)
-        return None if found is None else [_integer(name, item, "not formatted") for item in found]
-
     def boolean(self, name: str, *, empty: bool = True) -> bool | None:
         """True or false in many spellings, None where absent; `empty` is what a bare parameter means."""
         if name not in self._values:
@@ -116,11 +111,6 @@ class Parameters:
             raise faults.invalid(name, "The value must be a float.")
         _within(name, number, low, high)
         return number
-
-    def required_number(self, name: str) -> float:
-        """A finite number that must be there."""
-        self.required(name)
-        return self.number(name, math.nan)
 
     def uuid(self, name: str) -> UUID:
         """A UUID that must be there."""
@@ -189,13 +179,11 @@ class Parameters:
         return max(1, min(self.integer("page", 1, low=0), MAX_PAGE))
 
 
-def _integer(name: str, value: str, kind: str = "integer") -> int:
+def _integer(name: str, value: str) -> int:
     # Python's own parsing would take "1_000", and refuses beyond 4,300 digits with another error.
     if re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):
         return int(value)
-    if kind == "integer":
-        raise faults.invalid(name, "The value must be an integer.")
-    raise faults.invalid(name, "The value is not formatted correctly.")
+    raise faults.invalid(name, "The value must be an integer.")
 
 
 def _within(name: str, number: float, low: float | None, high: float | None) -> None:

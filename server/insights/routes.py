@@ -74,16 +74,9 @@ def router(parts: Mapping[str, object]) -> Router:
             ],
             parts,
         ),
-        dependencies={
-            **{name: _given(part) for name, part in parts.items()},
-            "parameters": Provide(parameters_of),
-        },
+        dependencies={"parameters": Provide(parameters_of)},
         # Answers depend on who asks; routes whose answers do not say so themselves.
         cache_control=CacheControlHeader(private=True, no_cache=True),
         tags=["insights"],
     )
 
-
-def _given(part: object) -> Provide:
-    """The same object for every request."""
-    return Provide(lambda: part, sync_to_thread=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -146,8 +145,3 @@ def envelope(error: errors.AisleError, request_id: str) -> Response[Refusal]:
     description = None if silent or error.message == kind.text else error.message
     return Response(Refusal(title, description), status_code=error.status)
 
-
-def found(name: str, rows: list[Any], count: int | None = None) -> dict[str, Any]:
-    """A list answer: {"count", name: rows, "status": "found" or "no_<name>"}, without a count where None."""
-    answer: dict[str, Any] = {} if count is None else {"count": count}
-    return answer | {name: rows, "status": "found" if rows else f"no_{name}"}

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # What one worker at a time does; any constant of our own.
 LOCK = 0x41534C_54
 FOLD_EVERY_S = 2.0
+# Deltas folded by one statement, far from its time limit, and how many of these there are in a row.
+PORTION = 20_000
+PORTIONS = 1_000
 
 COUNTED = """
 SELECT coalesce(sum(n), 0)::bigint FROM (
@@ -32,7 +35,7 @@ ROWS = "SELECT count(*) FROM product_insight WHERE {where}"
 
 HAS_DELTAS = "SELECT EXISTS (SELECT FROM insight_tally_delta)"
 LOCKED = "SELECT pg_try_advisory_xact_lock($1)"
-FOLD = "SELECT fold_insight_tally()"
+FOLD = "SELECT fold_insight_tally($1)"
 
 
 class Sort(NamedTuple):
@@ -118,10 +121,12 @@ async def fold(database: Database) -> int:
 
     Counts are exact before and after; folded they stay look-ups.
     """
-    if not await database.fetchval(HAS_DELTAS):
-        return 0
-    async with database.transaction() as connection:
-        if not await connection.fetchval(LOCKED, LOCK):
-            return 0
-        folded: int = await connection.fetchval(FOLD)
-        return folded
+    folded = 0
+    for _ in range(PORTIONS):
+        if not await database.fetchval(HAS_DELTAS):
+            break
+        async with database.transaction() as connection:
+            if not await connection.fetchval(LOCKED, LOCK):
+                break
+            folded += await connection.fetchval(FOLD, PORTION)
+    return folded

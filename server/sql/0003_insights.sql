@@ -341,13 +341,15 @@ CREATE TRIGGER tally_update AFTER UPDATE ON product_insight FOR EACH ROW
            NEW.annotation, NEW.automatic_processing, NEW.reserved_barcode, NEW.with_image))
     EXECUTE FUNCTION tally_moved();
 
--- Moves the deltas into the tally; call it within a transaction, one at a time.
-CREATE FUNCTION fold_insight_tally() RETURNS bigint LANGUAGE plpgsql AS $$
+-- Moves some of the deltas into the tally; call it within a transaction, one at a time.
+CREATE FUNCTION fold_insight_tally(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     folded bigint;
 BEGIN
     WITH taken AS (
-        DELETE FROM insight_tally_delta RETURNING *
+        DELETE FROM insight_tally_delta
+        WHERE ctid = ANY(ARRAY(SELECT ctid FROM insight_tally_delta LIMIT most))
+        RETURNING *
     ), summed AS (
         SELECT server_type, type, dimension, value, value_tag,
                annotation, automatic_processing, reserved_barcode, with_image, sum(n) AS n

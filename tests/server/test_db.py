@@ -122,3 +122,20 @@ async def test_what_a_transaction_leaves_open_is_closed_before_the_next(database
     async with database.connection() as connection:
         assert not connection.is_in_transaction()
     assert await database.fetchval("SELECT to_regclass('left_behind')") is None
+
+
+async def test_connections_at_hand_that_broke_are_replaced_without_a_failure(
+    database: Database, database_url: str
+) -> None:
+    await asyncio.gather(*(database.fetchval("SELECT pg_sleep(0.05)") for _ in range(4)))
+    other = await asyncpg.connect(database_url)
+    ended = await other.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await other.close()
+    assert len(ended) > 1
+    # Until the driver has seen them closed.
+    await asyncio.sleep(0.5)
+    for _ in range(8):
+        assert await database.fetchval("SELECT 1") == 1

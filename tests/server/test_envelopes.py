@@ -31,6 +31,7 @@ def loud(error: errors.AisleError, request_id: str) -> Response[Any]:
         (msgspec.ValidationError("no"), errors.BadRequest),
         (OSError(errno.ENOSPC, "full"), errors.StorageFull),
         (OSError(errno.EIO, "broken"), errors.InternalError),
+        (TimeoutError(), errors.DeadlineExceeded),
         (ZeroDivisionError(), errors.InternalError),
     ],
 )

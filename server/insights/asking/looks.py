@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from server import db
+from server import db, errors
 from server.deadline import Deadline
 from server.insights.queries_questions import LOOK
 
@@ -30,13 +30,16 @@ class Looks:
         self._task: asyncio.Task[None] | None = None
 
     async def look(self, voter: Voter, deadline: Deadline) -> Look:
-        """The state at a moment between this call and its return."""
+        """The state at a moment between this call and its return; `DeadlineExceeded` when that is too late."""
         future: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
         self._waiting.append((voter, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="looks")
-        async with asyncio.timeout(max(deadline.remaining_s(), 0.001)):
-            return await future
+        try:
+            async with asyncio.timeout(max(deadline.remaining_s(), 0.001)):
+                return await future
+        except TimeoutError as late:
+            raise errors.DeadlineExceeded("The database did not answer in time") from late
 
     async def _run(self) -> None:
         while self._waiting:

@@ -210,6 +210,17 @@ async def test_folding_empties_the_deltas_and_drops_what_is_no_more(database: Da
     assert await tally.fold(database) == 0
 
 
+async def test_many_deltas_are_folded_in_portions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await rows.add_insight(database, value_tag=f"en:{number}")
+    monkeypatch.setattr(tally, "PORTION", 3)
+    await tally.fold(database)
+    assert await database.fetchval("SELECT count(*) FROM insight_tally_delta") == 0
+    assert await tally.count(database, Selection(is_open=True)) == 5
+
+
 async def test_one_worker_at_a_time_folds_and_the_other_does_not_wait(database: Database) -> None:
     await rows.add_insight(database)
     async with database.transaction() as connection:

@@ -98,3 +98,14 @@ async def test_one_who_leaves_takes_nobody_along(reader: Reader) -> None:
     await asyncio.sleep(0)
     leaving.cancel()
     assert (await staying).has_voted is False
+
+
+async def test_a_look_ends_with_the_deadline_of_who_asked(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(self: Reader, *rest: Any) -> Any:
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(Reader, "fetch", slow)
+    with pytest.raises(errors.DeadlineExceeded):
+        await Looks(reader).look(Voter("phone"), Deadline.after(0.05))
