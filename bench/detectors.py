@@ -55,7 +55,7 @@ class DetectorFile:
         options.intra_op_num_threads = threads
         self.task = task
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self._slot = np.zeros((1, 3, task.side, task.side), np.float32)
+        self._slot = np.zeros((1, 3, task.seen_side, task.seen_side), np.float32)
 
     def find(self, pixels: NDArray[np.uint8]) -> Found:
         """The objects of a picture, in its pixels, best first."""
@@ -89,7 +89,7 @@ def run(
             continue
         network = DetectorFile(path, task)
         parts.append(
-            f"### {task.name}\n\n`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, {task.side} pixels; "
+            f"### {task.name}\n\n`{path.name}`, {path.stat().st_size / 1e6:.1f} MB, {task.seen_side} pixels; "
             f"milliseconds per picture, median (quietest): {_speed(path, task)}."
         )
         parts.append(on_scenes(network, Scenes(drawn, task, "held-out")))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.train import export
 from models.train.average_precision import Found, Truth, average_precision, suppress
-from models.train.scenes import Marked, Scenes, batch
+from models.train.scenes import Marked, Scenes, batch, whole
 from models.train.yolo import Detector, YoloOutput, cells, corners, folded
 
 LEAST_SCORE = 0.01
@@ -30,7 +30,8 @@ INT8_OPERATORS = ("Conv", "Add", "Relu", "MaxPool", "Concat", "Resize")
 
 def evaluate(find: Callable[[Marked], Found], scenes: Scenes, count: int) -> dict[str, float]:
     """Average precision at IoU .5 per label, on the first `count` of the scenes."""
-    chosen = [scenes[index] for index in range(min(count, len(scenes)))]
+    side = scenes.task.seen_side
+    chosen = [whole(scenes[index], side) for index in range(min(count, len(scenes)))]
     truth = [Truth(scene.boxes, scene.labels) for scene in chosen]
     found = [find(scene) for scene in chosen]
     labels = scenes.task.labels
@@ -68,8 +69,9 @@ def write(network: Detector, train: Scenes, held_out: Scenes, count: int, *, fol
     out.mkdir(parents=True, exist_ok=True)
     name = f"aisle-detector-{task.name.replace('_', '-')}"
     float32, int8 = folder / f"{name}-fp32.onnx", folder / f"{name}-int8.onnx"
-    module = YoloOutput(folded(network), task.side).eval()
-    example = torch.from_numpy(batch([held_out[0], held_out[1]])).contiguous()
+    side = task.seen_side
+    module = YoloOutput(folded(network), side).eval()
+    example = torch.from_numpy(batch([whole(held_out[index], side) for index in (0, 1)])).contiguous()
     export.write_onnx(module, example, float32, inputs=("images",), outputs=("output0",))
     with torch.inference_mode():
         expected = module(example).numpy()
@@ -106,7 +108,7 @@ def _report(path: Path, scenes: Scenes, count: int) -> float:
     session = _session(path, 1)
     each = evaluate(lambda scene: detect_by_file(session, scene), scenes, count)
     mean = float(np.nanmean(list(each.values())))
-    side = scenes.task.side
+    side = scenes.task.seen_side
     times = ", ".join(f"{milliseconds(path, side, threads):.1f} ms on {threads}" for threads in (1, 2))
     table = ", ".join(f"{label} {value:.3f}" for label, value in each.items())
     print(
@@ -126,7 +128,7 @@ def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
 def _calibration(scenes: Scenes) -> Iterator[NDArray[np.float32]]:
     """Whole training scenes, whose activations set the ranges of the integers."""
     for index in np.linspace(0, len(scenes) - 1, min(CALIBRATION_SCENES, len(scenes))).astype(int):
-        yield np.ascontiguousarray(batch([scenes[int(index)]]))
+        yield np.ascontiguousarray(batch([whole(scenes[int(index)], scenes.task.seen_side)]))
 
 
 def _after_features(path: Path) -> list[str]:
