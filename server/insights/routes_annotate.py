@@ -41,7 +41,9 @@ async def annotate(
         await credential_check.verify(voter.credentials)
     except Unverified:
         return Response(FAILED)
-    return Response(await annotator.annotate(insight_id, annotation, update, data, voter))
+    return Response(
+        await annotator.annotate(insight_id, annotation, update, data, voter, deadline_of(request))
+    )
 
 
 def _checked(parameters: Parameters) -> tuple[UUID, int, bool, Any]:

@@ -140,6 +140,13 @@ class Insights:
             }
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether everything beside requests still runs."""
+        if self._stream is not None and not self._stream.is_alive:
+            return False
+        return self.taxonomies.is_alive and self._folding.is_alive and self._automatic.is_alive
+
     async def open(self) -> None:
         """Start what runs beside requests."""
         if self._product_opener is not None:
@@ -158,6 +165,7 @@ class Insights:
         if self._stream is not None:
             await self._stream.close()
         await self._automatic.close()
+        await self.annotator.close()
         await self._votes.close()
         await self._credential_check.close()
         await self._folding.close()

@@ -35,6 +35,7 @@ from server.insights.products.products import ImageUnknown, ProductWriteFailed
 
 if TYPE_CHECKING:
     from server.db import Connection, Database
+    from server.deadline import Deadline
     from server.insights.products.products import Product, Products
     from server.insights.voter import Credentials, Voter
 
@@ -50,7 +51,12 @@ APPLYING_AT_ONCE = 3
 # slow to confirm takes many at once.
 VOTE_CONNECTIONS = 8
 ATTEMPTS = 3
+# Of what a request has left, so that undoing a decision that takes too long, and saying so, find time too.
+SHARE = 5 / 6
+# Less than the database's own patience, which would end the request instead.
+DECISION_TIMEOUT_S = 25.0
 REFRESH_TIMEOUT_S = 15.0
+CLOSE_S = 5.0
 DUE_AT_ONCE = 100
 POSTPONED_S = 600.0
 
@@ -91,7 +97,8 @@ class NotRecorded(Exception):
 class Annotator:
     """`refresh(server_type, barcode)` brings the product's other insights up to date after a decision.
 
-    Votes that decide nothing go to `votes`, a pool of their own on the same database.
+    Votes that decide nothing go to `votes`, a pool of their own on the same database. Close it before the
+    databases: refreshes may outlive the requests that began them.
     """
 
     def __init__(
@@ -109,13 +116,29 @@ class Annotator:
         self._refresh = refresh
         self._one_vote_per_voter = one_vote_per_voter
         self._applying = asyncio.Semaphore(APPLYING_AT_ONCE)
+        self._refreshes: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Let the refreshes that are under way end; those that take longer are cut."""
+        if self._refreshes:
+            _, late = await asyncio.wait(self._refreshes, timeout=CLOSE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def annotate(
-        self, insight_id: UUID, annotation: int, update: bool, data: object, voter: Voter
+        self,
+        insight_id: UUID,
+        annotation: int,
+        update: bool,
+        data: object,
+        voter: Voter,
+        deadline: Deadline | None = None,
     ) -> Answer:
         """The answer to an annotation of -1, 0, 1 or 2 (with data); its form is already checked."""
         if voter.credentials is not None and annotation != SKIP:
-            return await self.decide(insight_id, Decision(annotation, update, data, voter.credentials))
+            decision = Decision(annotation, update, data, voter.credentials)
+            return await self.decide(insight_id, decision, deadline)
         row = await self._votes.fetchrow(
             queries_annotate.CAST_VOTE, *self._vote(insight_id, annotation, voter), False
         )
@@ -126,9 +149,8 @@ class Annotator:
         if row["decision"] is None:
             return VOTED
         # Such a vote is not stored yet: it is, or is not, together with what it decides.
-        return await self.decide(
-            insight_id, Decision(annotation, update, credentials=voter.credentials, vote=voter)
-        )
+        decision = Decision(annotation, update, credentials=voter.credentials, vote=voter)
+        return await self.decide(insight_id, decision, deadline)
 
     async def apply_due(self) -> int:
         """Accept automatic insights whose time has come, a bounded number; how many of them are decided now.
@@ -143,12 +165,14 @@ class Annotator:
                 n_decided += await self._is_applied(insight_id)
         return n_decided
 
-    async def decide(self, insight_id: UUID, decision: Decision) -> Answer:
-        """Record and apply a decision, all of it or nothing, then refresh its product."""
+    async def decide(self, insight_id: UUID, decision: Decision, deadline: Deadline | None = None) -> Answer:
+        """Record and apply a decision, all of it or nothing, then refresh its product.
+
+        What is not done in time is undone, and has failed; the deadline is that of the whole request.
+        """
         for _ in range(ATTEMPTS):
             try:
-                async with self._applying, self._database.transaction() as connection:
-                    answer, proposal = await self._decided(connection, insight_id, decision)
+                answer, proposal = await self._in_time(insight_id, decision, deadline)
             except NotRecorded as undone:
                 return undone.answer
             except asyncpg.DeadlockDetectedError:
@@ -156,9 +180,26 @@ class Annotator:
                 logger.warning("deadlock", extra={"insight": str(insight_id)})
                 continue
             if proposal is not None:
-                await self._refreshed(proposal)
+                await self._refresh_after(proposal, deadline)
             return answer
         return FAILED
+
+    async def _in_time(
+        self, insight_id: UUID, decision: Decision, deadline: Deadline | None
+    ) -> tuple[Answer, Proposal | None]:
+        """The decision as one transaction; `NotRecorded` when there was no time for it."""
+        clock = asyncio.timeout(_patience_s(deadline, DECISION_TIMEOUT_S))
+        try:
+            async with clock, self._applying, self._database.transaction() as connection:
+                found = await self._decided(connection, insight_id, decision)
+                # Nobody could say what became of a commit that is broken off.
+                clock.reschedule(None)
+            return found
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            logger.warning("decision took too long", extra={"insight": str(insight_id)})
+            raise NotRecorded(FAILED) from None
 
     async def _decided(
         self, connection: Connection, insight_id: UUID, decision: Decision
@@ -239,6 +280,13 @@ class Annotator:
         elif plan.data is not None:
             await connection.execute(queries_annotate.KEEP_DATA, proposal.id, plan.data)
 
+    async def _refresh_after(self, proposal: Proposal, deadline: Deadline | None) -> None:
+        """Wait while there is time, so that the next question knows; then it goes on beside requests."""
+        task = asyncio.create_task(self._refreshed(proposal), name="refresh after a decision")
+        self._refreshes.add(task)
+        task.add_done_callback(self._refreshes.discard)
+        await asyncio.wait({task}, timeout=_patience_s(deadline, REFRESH_TIMEOUT_S))
+
     async def _refreshed(self, proposal: Proposal) -> None:
         """What was decided stands, whatever becomes of this."""
         try:
@@ -260,3 +308,7 @@ class Annotator:
 
     def _vote(self, insight_id: UUID, value: int, voter: Voter) -> tuple[object, ...]:
         return insight_id, value, voter.username, voter.device_id, self._one_vote_per_voter
+
+
+def _patience_s(deadline: Deadline | None, most_s: float) -> float:
+    return most_s if deadline is None else min(most_s, deadline.remaining_s() * SHARE)
