@@ -21,6 +21,9 @@ MAX_ERROR_TEXT = 300
 STEP_BYTES = 2**20
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
+# Lines of a group are looked for in as many batches, and a group longer than this many lines is cut.
+WINDOW_BATCHES = 4
+MAX_WINDOW_LINES = 10_000
 # zlib's way to say "with a gzip header".
 GZIP_WINDOW = 31
 
@@ -43,9 +46,11 @@ class Result(NamedTuple):
 class Kind(NamedTuple):
     """One kind of rows, as its product plugs it in.
 
-    `import_lines(lines, options)` stores a batch and gives one `Result` per line, in order; when it raises,
-    each line is tried alone. `export_lines(options)` yields objects that import takes back. `delete(key)`
-    does the work of the matching event. Options are the query parameters. `row` is what a line is read as.
+    `import_lines(lines, options)` stores a batch or raises, and gives one `Result` per line, in order; when it
+    raises, the halves are tried, down to one line or group. `export_lines(options)` yields objects that import
+    takes back. `delete(key)` does the work of the matching event. Options are the query parameters. `row` is
+    what a line is read as; rows with the same `group(row)` change each other's meaning, so they share a batch:
+    in files of up to four batches wherever they stand, in longer ones when they follow each other.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Kind(NamedTuple):
     delete: Callable[[str], Awaitable[None]] | None = None
     batch_lines: int = 500
     row: Any = dict[str, Any]
+    group: Callable[[Any], object] | None = None
 
 
 class LineError(msgspec.Struct, frozen=True):
@@ -174,7 +180,7 @@ async def import_stream(
 ) -> Report:
     """Store every good line of a stream and report the others; `BadRequest` when not one line can be read."""
     report = Report(kind=kind.name, read=0, imported=0, skipped=0, errors=[])
-    ids: list[str | int | None] = []
+    ids: list[tuple[int, str | int | None]] = []
     lines = Lines(max_line_bytes, kind.row)
     waiting: list[Line] = []
     # One batch is stored while the next is read.
@@ -186,20 +192,21 @@ async def import_stream(
             if isinstance(line, LineError):
                 _fail(report, line)
                 continue
-            waiting.append(line)
-            if len(waiting) >= kind.batch_lines:
+            if _is_cut_before(kind, waiting, line):
                 await flush()
+            waiting.append(line)
 
     async def flush() -> None:
         nonlocal storing
-        batch = list(waiting)
+        window = list(waiting)
         waiting.clear()
         if storing is not None:
             await storing
-        storing = asyncio.create_task(store(batch)) if batch else None
+        storing = asyncio.create_task(store(window)) if window else None
 
-    async def store(batch: list[Line]) -> None:
-        _count(report, ids, batch, await _store(kind, batch, options))
+    async def store(window: list[Line]) -> None:
+        for batch in _batches(kind, window):
+            _count(report, ids, batch, await _store(kind, batch, options))
 
     try:
         async for chunk in data:
@@ -215,8 +222,8 @@ async def import_stream(
             storing.cancel()
             await asyncio.gather(storing, return_exceptions=True)
     report.errors.sort(key=lambda error: error.line)
-    if 0 < len(ids) <= MAX_IDS and all(identity is not None for identity in ids):
-        report.ids = [identity for identity in ids if identity is not None]
+    if 0 < len(ids) <= MAX_IDS and all(identity is not None for _, identity in ids):
+        report.ids = [identity for _, identity in sorted(ids) if identity is not None]
     return report
 
 
@@ -245,8 +252,35 @@ def find(kinds: Mapping[str, Kind], name: str) -> Kind:
     return kind
 
 
+def _is_cut_before(kind: Kind, waiting: Sequence[Line], line: Line) -> bool:
+    """Whether what waits is stored without this line."""
+    if kind.group is None:
+        return len(waiting) >= kind.batch_lines
+    if len(waiting) < WINDOW_BATCHES * kind.batch_lines:
+        return False
+    return len(waiting) >= MAX_WINDOW_LINES or kind.group(waiting[-1].value) != kind.group(line.value)
+
+
+def _batches(kind: Kind, window: Sequence[Line]) -> Iterator[list[Line]]:
+    """The lines in portions of about `batch_lines`, each group whole, in the order of their first lines."""
+    if kind.group is None:
+        yield list(window)
+        return
+    groups: dict[object, list[Line]] = {}
+    for line in window:
+        groups.setdefault(kind.group(line.value), []).append(line)
+    batch: list[Line] = []
+    for group in groups.values():
+        if batch and len(batch) + len(group) > kind.batch_lines:
+            yield batch
+            batch = []
+        batch.extend(group)
+    if batch:
+        yield batch
+
+
 async def _store(kind: Kind, batch: Sequence[Line], options: Mapping[str, str]) -> Sequence[Result]:
-    """The batch at once, or line by line when it raises, so that one row's fault stays its own."""
+    """The batch at once, or its halves when it raises, so that the fault of a row or group stays its own."""
     if kind.import_lines is None:
         raise errors.NotFound(f"{kind.name} cannot be imported")
     try:
@@ -255,18 +289,35 @@ async def _store(kind: Kind, batch: Sequence[Line], options: Mapping[str, str]) 
         # Not the fault of a line, and the next ones would fare no better.
         raise
     except Exception as fault:
-        if len(batch) > 1:
-            return [result for line in batch for result in await _store(kind, [line], options)]
-        if isinstance(fault, errors.AisleError):
-            return [Result(error=fault.message)]
-        logger.error(
-            "import of a line failed", exc_info=fault, extra={"kind": kind.name, "line": batch[0].number}
-        )
-        return [Result(error="Internal error, see the server's log")]
+        middle = _middle(kind, batch)
+        if middle is None:
+            return [Result(error=_told(fault, kind, batch[0]))] * len(batch)
+    first, second = batch[:middle], batch[middle:]
+    return [*await _store(kind, first, options), *await _store(kind, second, options)]
+
+
+def _middle(kind: Kind, batch: Sequence[Line]) -> int | None:
+    """Where to halve a batch without cutting a group; None where there is but one."""
+    if kind.group is None:
+        return len(batch) // 2 or None
+    keys = [kind.group(line.value) for line in batch]
+    borders = [place for place in range(1, len(batch)) if keys[place] != keys[place - 1]]
+    return min(borders, key=lambda place: abs(2 * place - len(batch)), default=None)
+
+
+def _told(fault: Exception, kind: Kind, line: Line) -> str:
+    """What a caller may know of it; the log gets the rest."""
+    if isinstance(fault, errors.AisleError):
+        return fault.message
+    logger.error("import of a line failed", exc_info=fault, extra={"kind": kind.name, "line": line.number})
+    return "Internal error, see the server's log"
 
 
 def _count(
-    report: Report, ids: list[str | int | None], batch: Sequence[Line], results: Sequence[Result]
+    report: Report,
+    ids: list[tuple[int, str | int | None]],
+    batch: Sequence[Line],
+    results: Sequence[Result],
 ) -> None:
     for line, result in zip(batch, results, strict=True):
         if result.error is not None:
@@ -276,7 +327,7 @@ def _count(
         else:
             report.imported += 1
             if len(ids) <= MAX_IDS:
-                ids.append(result.id)
+                ids.append((line.number, result.id))
 
 
 def _fail(report: Report, error: LineError) -> None:

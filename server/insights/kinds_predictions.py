@@ -48,7 +48,16 @@ def kinds(database: Database, importer: Importer) -> tuple[Kind, ...]:
     def export_lines(options: Mapping[str, str]) -> AsyncIterator[Any]:
         return lines.export(database, queries_importer.EXPORT_PREDICTIONS)
 
-    return (Kind("predictions", import_lines, export_lines, batch_lines=500, row=PredictionLine),)
+    return (
+        Kind(
+            "predictions",
+            import_lines,
+            export_lines,
+            batch_lines=500,
+            row=PredictionLine,
+            group=lambda row: (row.server_type, row.barcode),
+        ),
+    )
 
 
 def has_null(value: Any) -> bool:

@@ -16,18 +16,25 @@ MAX_LINE = 1000
 
 
 class Shelf:
-    """A kind that keeps what it is given; `bad` names fail, `known` names are skipped."""
+    """A kind that keeps what it is given; `bad` names fail, `known` names are skipped.
 
-    def __init__(self, batch_lines: int = 3) -> None:
+    Where it is `grouped`, names that begin alike belong together.
+    """
+
+    def __init__(self, batch_lines: int = 3, *, grouped: bool = False) -> None:
         self.rows: list[Any] = []
         self.batches: list[int] = []
         self.fault: Exception | None = None
+        self.stored: list[list[Any]] = []
         self.kind = Kind("things", self.import_lines, self.export_lines, batch_lines=batch_lines)
+        if grouped:
+            self.kind = self.kind._replace(group=lambda row: row["name"].split("-")[0])
 
     async def import_lines(self, lines: Sequence[Line], options: Mapping[str, str]) -> list[Result]:
         self.batches.append(len(lines))
         if any(line.value.get("name") == "poison" for line in lines):
             raise self.fault or ZeroDivisionError("internal detail")
+        self.stored.append([line.value.get("name") for line in lines])
         return [self._keep(line, options) for line in lines]
 
     def _keep(self, line: Line, options: Mapping[str, str]) -> Result:
@@ -79,14 +86,57 @@ async def test_what_is_no_json_object_is_an_error_of_its_line() -> None:
     assert [line for line, _ in told(report)] == [2, 3, 4, 5, 6]
 
 
-async def test_a_batch_that_raises_is_tried_line_by_line() -> None:
-    shelf = Shelf()
-    report = await run(shelf, lines("a", "poison", "b"))
-    assert shelf.rows == ["a", "b"]
-    assert told(report) == [(2, "Internal error, see the server's log")]
+async def test_a_batch_that_raises_is_tried_in_halves_down_to_the_line() -> None:
+    shelf = Shelf(batch_lines=1024)
+    names = [f"n{number}" for number in range(1024)]
+    names[300] = "poison"
+    report = await run(shelf, lines(*names))
+    assert shelf.rows == names[:300] + names[301:]
+    # Of 1024, 512 and so on down to 1 one half was good.
+    assert len(shelf.batches) == 21
+    assert told(report) == [(301, "Internal error, see the server's log")]
     shelf = Shelf()
     shelf.fault = errors.Conflict("two of them")
     assert told(await run(shelf, lines("poison"))) == [(1, "two of them")]
+
+
+async def test_lines_of_a_group_share_a_batch_wherever_a_small_file_has_them() -> None:
+    shelf = Shelf(batch_lines=3, grouped=True)
+    report = await run(shelf, lines("a-1", "b-1", "b-2", "c-1", "d-1", "a-2", "d-2", "d-3", "d-4"))
+    assert shelf.stored == [["a-1", "a-2"], ["b-1", "b-2", "c-1"], ["d-1", "d-2", "d-3", "d-4"]]
+    # Told in the order of the lines all the same.
+    assert report.ids is not None and report.ids[5] == "id-a-2"
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 50])
+async def test_lines_of_a_group_that_follow_each_other_share_a_batch_in_a_file_of_any_size(
+    pieces: int,
+) -> None:
+    shelf = Shelf(batch_lines=3, grouped=True)
+    names = [f"g{group}-{number}" for group in range(40) for number in range(group % 6 + 1)]
+    await run(shelf, lines(*names), pieces)
+    assert shelf.rows == names
+    groups = [{name.split("-")[0] for name in batch} for batch in shelf.stored]
+    assert len(set().union(*groups)) == sum(map(len, groups)) == 40
+    assert all(len(batch) <= 3 for batch, held in zip(shelf.stored, groups, strict=True) if len(held) > 1)
+
+
+async def test_a_group_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "MAX_WINDOW_LINES", 20)
+    shelf = Shelf(batch_lines=3, grouped=True)
+    await run(shelf, lines(*(f"a-{number}" for number in range(50))))
+    assert shelf.batches == [20, 20, 10]
+
+
+async def test_a_group_fails_as_a_whole_and_alone() -> None:
+    shelf = Shelf(batch_lines=9, grouped=True)
+    await run(shelf, lines("a-1", "a-2", "poison", "b-1", "b-2", "c-1"))
+    assert shelf.stored == [["a-1", "a-2"], ["b-1", "b-2"], ["c-1"]]
+    shelf = Shelf(batch_lines=9)
+    shelf.kind = shelf.kind._replace(group=lambda row: row["name"] in ("poison", "with it"))
+    report = await run(shelf, lines("a", "poison", "with it", "b"))
+    assert shelf.rows == ["a", "b"]
+    assert [line for line, _ in told(report)] == [2, 3]
 
 
 @pytest.mark.parametrize("fault", [errors.StorageFull(), errors.NotReady()])

@@ -85,6 +85,45 @@ async def test_a_bad_line_does_not_stop_the_others(
     assert report["imported"] == 2
 
 
+async def test_lines_of_a_product_are_one_batch_wherever_the_file_is_cut(
+    http: httpx.AsyncClient, database: Database, admin: dict[str, str]
+) -> None:
+    await rows.add_product(database, BARCODE, images={"1": {}}, lang="fr")
+    others = [LABEL | {"barcode": str(10**12 + number), "source_image": None} for number in range(1199)]
+    first, last = (
+        {"barcode": BARCODE, "type": "category", "value_tag": f"en:{name}", "predictor": "neural"}
+        for name in ("soups", "teas")
+    )
+    sight = {"barcode": BARCODE, "source_image": IMAGE, "predictor": "regex"}
+    mentions: dict[str, Any] = {f"n{number}": [{"languages": ["fr"]}] for number in range(4)}
+    mentions["nutrient_value"] = [{"raw": "1 g"}, {"raw": "2 g"}, {"raw": "9 kcal"}]
+    table = sight | {"type": "nutrient_mention", "data": {"mentions": mentions}}
+    orientation = sight | {
+        "type": "image_orientation",
+        "data": {"orientation": "up", "rotation": 0, "count": {"up": 9}},
+    }
+    report = await put(http, admin, first, table, *others[:498], last, orientation, *others[498:])
+    assert (report["imported"], report["skipped"], report["errors"]) == (4, 1199, [])
+    stored = await database.fetch("SELECT value_tag FROM prediction WHERE type = 'category' ORDER BY 1")
+    assert [row["value_tag"] for row in stored] == ["en:soups", "en:teas"]
+    assert "nutrition_image" in [row["type"] for row in await insights(database)]
+
+
+async def test_a_product_of_one_line_that_cannot_be_stored_keeps_its_others_out_too(
+    http: httpx.AsyncClient, database: Database, admin: dict[str, str]
+) -> None:
+    for barcode in (BARCODE, "999"):
+        await rows.add_product(database, barcode.zfill(8), images={"1": {}})
+    await database.execute("ALTER TABLE prediction ADD CHECK (value_tag <> 'en:bad')")
+    bad, good = (
+        {"barcode": BARCODE, "type": "category", "value_tag": f"en:{name}"} for name in ("bad", "good")
+    )
+    others = [{"barcode": "999", "type": "category", "value_tag": f"en:{number}"} for number in range(3)]
+    report = await put(http, admin, bad, good, *others)
+    assert [error["line"] for error in report["errors"]] == [1, 2]
+    assert await database.fetchval("SELECT count(*) FROM prediction") == 3
+
+
 async def test_an_id_is_kept_when_it_is_free_and_later_ones_come_behind_it(
     http: httpx.AsyncClient, database: Database, admin: dict[str, str]
 ) -> None:
