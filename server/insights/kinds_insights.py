@@ -158,10 +158,9 @@ def kinds(database: Database) -> tuple[Kind, ...]:
                     if records
                     else []
                 )
-                # In the order of their ids, as every writer of several insights does it.
-                await connection.fetch(
-                    queries_kinds.COUNT_VOTES, sorted({row["insight_id"] for row in added})
-                )
+                voted = list({row["insight_id"] for row in added})
+                await connection.execute(queries_kinds.LOCK_INSIGHTS, voted)
+                await connection.execute(queries_kinds.COUNT_VOTES, voted)
                 found = {row["id"] for row in added}
                 known = await connection.fetch(
                     queries_kinds.KNOWN_INSIGHTS, [line.value.insight_id for line in batch]

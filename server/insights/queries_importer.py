@@ -83,18 +83,21 @@ WHERE server_type = $1 AND barcode BETWEEN $3 || '000000' AND $3 || '999999' AND
       AND data -> 'brands_tags' ?| $2::text[]
 """
 
-# Insights. Votes may come in meanwhile, decisions may not.
+# Insights. Their rows stay locked to the end: decisions and votes wait, and imported votes are counted afterwards.
 
 INSIGHTS = """
 SELECT id, annotation, barcode, type, data, username, countries, brands, process_after, value_tag, value,
        source_image, automatic_processing, server_type, unique_scans_n, reserved_barcode, predictor,
-       predictor_version, campaign, confidence, bounding_box, lc, with_image, n_votes,
-       CASE WHEN annotation IS NULL THEN (
-           SELECT count(*) FROM annotation_vote AS v WHERE v.insight_id = i.id AND v.value <> -1
-       ) END AS votes
-FROM product_insight AS i
+       predictor_version, campaign, confidence, bounding_box, lc, with_image, n_votes
+FROM product_insight
 WHERE barcode = ANY($2::text[]) AND server_type = $1 AND type = ANY($3::text[])
-ORDER BY id FOR NO KEY UPDATE OF i
+ORDER BY id FOR NO KEY UPDATE
+"""
+# A statement of its own, after the locks: one that waited for a lock does not see the vote it waited for.
+VOTES = """
+SELECT insight_id, count(*) AS votes FROM annotation_vote
+WHERE insight_id = ANY($1::uuid[]) AND value <> -1
+GROUP BY insight_id
 """
 DELETE_INSIGHTS = "DELETE FROM product_insight WHERE id = ANY($1::uuid[]) AND annotation IS NULL"
 ADD_INSIGHTS = """

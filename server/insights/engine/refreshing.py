@@ -172,8 +172,12 @@ async def _known(
 ) -> dict[tuple[str, str], list[Known]]:
     """The stored insights by barcode and type, locked."""
     types = sorted({rule.type for those in rules.values() for rule in those})
+    rows = await connection.fetch(queries_importer.INSIGHTS, server_type, list(rules), types)
+    opened = [row["id"] for row in rows if row["annotation"] is None]
+    counts = await connection.fetch(queries_importer.VOTES, opened) if opened else []
+    votes = {row["insight_id"]: row["votes"] for row in counts}
     found: dict[tuple[str, str], list[Known]] = {}
-    for row in await connection.fetch(queries_importer.INSIGHTS, server_type, list(rules), types):
+    for row in rows:
         insight = Known(
             row["id"],
             row["annotation"],
@@ -182,7 +186,7 @@ async def _known(
             row["value"],
             row["source_image"],
             row["data"],
-            row["votes"] or 0,
+            votes.get(row["id"], 0),
             row,
         )
         found.setdefault((row["barcode"], row["type"]), []).append(insight)

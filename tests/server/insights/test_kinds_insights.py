@@ -1,5 +1,6 @@
 """Insights and votes go in and out as rows; a bad line never stops the others."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -7,7 +8,8 @@ import httpx
 import msgspec
 
 from server.db import Database
-from tests.server.insights import rows
+from server.insights import queries_annotate
+from tests.server.insights import rows, waiting
 
 FULL: dict[str, Any] = {
     "id": "3cd5aecd-edcc-4237-87d0-6595fc4e53c9",
@@ -122,6 +124,29 @@ async def test_votes_are_rows_that_decide_nothing_but_are_counted(
     assert report["imported"] == 5 and [error["line"] for error in report["errors"]] == [6, 7]
     stored = (await out(http, admin, "insights"))[0]
     assert (stored["annotation"], stored["n_votes"]) == (None, 4)
+
+
+async def test_imported_votes_count_those_that_were_cast_while_they_waited(
+    http: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    insight = await rows.add_insight(database)
+    async with database.transaction() as connection:
+        await connection.execute(queries_annotate.CAST_VOTE, insight, 1, None, "phone", False, False)
+        vote = {"insight_id": str(insight), "value": 1, "device_id": "d"}
+        importing = asyncio.create_task(put(http, admin, "votes", vote))
+        await waiting.until_locked_out(database)
+    assert (await importing)["imported"] == 1
+    assert await database.fetchval("SELECT n_votes FROM product_insight") == 2
+
+
+async def test_two_imports_of_votes_on_one_insight_wait_for_each_other(
+    http: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    insight = str(await rows.add_insight(database))
+    vote = {"insight_id": insight, "value": 0, "device_id": "d"}
+    reports = await asyncio.gather(*(put(http, admin, "votes", *[vote] * 5) for _ in range(4)))
+    assert [report["imported"] for report in reports] == [5] * 4
+    assert await database.fetchval("SELECT n_votes FROM product_insight") == 20
 
 
 async def test_votes_come_out_as_they_went_in(

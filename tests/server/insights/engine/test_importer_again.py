@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from server.db import Database
-from server.insights import queries_importer
+from server.insights import queries_annotate, queries_importer
 from server.insights.engine.importer import Importer
 from server.insights.engine.predictions import NewPrediction
+from tests.server.insights import waiting
 from tests.server.insights.engine.engine import (
     BARCODE,
     OTHER,
@@ -134,6 +135,20 @@ async def test_two_imports_of_a_product_at_once_end_as_one_after_the_other(worke
     assert len(tags) == 3
     assert {"en:soy", "en:vegan"} < set(tags)
     assert len(await predictions(worker.database)) == 3
+
+
+async def test_a_refresh_counts_the_votes_that_were_cast_while_it_waited(
+    database: Database, importer: Importer
+) -> None:
+    await add_products(database)
+    await importer.import_predictions("off", [new(value_tag="en:vegan")])
+    (insight,) = await insights(database, "id")
+    async with database.transaction() as connection:
+        await connection.execute(queries_annotate.CAST_VOTE, insight, 1, None, "phone", False, False)
+        refreshing = asyncio.create_task(importer.refresh("off", BARCODE))
+        await waiting.until_locked_out(database)
+    await refreshing
+    assert await insights(database, "id", "n_votes") == [(insight, 1)]
 
 
 async def test_a_product_that_stays_busy_is_named_and_the_others_are_imported(worker: Worker) -> None:
