@@ -174,6 +174,7 @@ class Application:
         self.health.add("database", self.database.is_healthy)
         self.health.add("networks", self.networks.is_alive)
         self.health.add("changes", lambda: self.follower.is_alive)
+        self.health.add("insights", lambda: self.insights.is_alive)
         self.health.add("jobs", lambda: self.jobs.is_alive)
 
     def _image_search(self) -> ImageSearch:

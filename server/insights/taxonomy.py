@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from server import changes, errors
+from server import changes
 from server.insights import queries_taxonomy, tags
 
 if TYPE_CHECKING:
@@ -254,8 +254,8 @@ class Taxonomies:
             await asyncio.sleep(self._poll_s)
             try:
                 await self.catch_up()
-            except errors.AisleError:
-                # The database is away: the next look comes soon enough.
+            except Exception:
+                # Most likely the database is away: the next look comes soon enough.
                 logger.warning("taxonomies could not be followed", exc_info=True)
 
 

@@ -40,6 +40,15 @@ async def test_everything_is_closed_at_the_end(settings: Settings) -> None:
     assert not await app.database.is_healthy() and app.networks.servings == {}
 
 
+async def test_what_runs_beside_requests_must_run_for_us_to_be_ready(settings: Settings) -> None:
+    app = create_app(settings)
+    assert not app.insights.is_alive
+    async with app.lifespan():
+        assert app.insights.is_alive
+        await app.insights.taxonomies.close()
+        assert await app.health.reasons() == ["insights"]
+
+
 async def test_the_api_is_published_with_every_part(client: ClientFactory) -> None:
     async with client() as http:
         schema = (await http.get("/schema/openapi.json")).json()

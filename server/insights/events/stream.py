@@ -47,6 +47,11 @@ class Stream:
         self._events = events
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether messages are listened to, or will be when Redis is back."""
+        return self._task is not None and not self._task.done()
+
     async def open(self) -> None:
         """Start to listen; `RuntimeError` where the library for it is not installed."""
         await asyncio.to_thread(_library)

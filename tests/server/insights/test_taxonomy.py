@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.insights.taxonomy import EMPTY, Taxonomies, Taxonomy
+from server import changes
+from server.db import Database
+from server.insights import queries_taxonomy
+from server.insights.taxonomy import EMPTY, TOPIC, Taxonomies, Taxonomy
 from tests.server.insights import rows
 from tests.server.insights.conftest import StartWorker
 from tests.server.insights.worker import Worker
@@ -151,6 +154,29 @@ async def test_an_imported_node_is_there_before_the_answer_and_soon_in_other_wor
             while other_taxonomies.get("categories").canonical("infusions") != "en:teas":
                 await asyncio.sleep(0.01)
         await other_taxonomies.close()
+
+
+async def test_a_fault_while_following_is_logged_and_not_the_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    taxonomies = Taxonomies(database, poll_s=0.01)
+    await taxonomies.open()
+    assert taxonomies.is_alive
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            queries_taxonomy, "SEQUENCES", "SELECT 'taxonomy:a' AS topic, 'many' AS sequence, $1::text"
+        )
+        async with asyncio.timeout(10):
+            while "could not be followed" not in caplog.text:
+                await asyncio.sleep(0.01)
+    async with database.transaction() as connection:
+        await connection.execute(queries_taxonomy.PUT, "stores", ["xx:lidl"], [{"name": {"xx": "Lidl"}}])
+        await changes.append(connection, TOPIC + "stores", ["xx:lidl"])
+    async with asyncio.timeout(10):
+        while taxonomies.get("stores").canonical("lidl") is None:
+            await asyncio.sleep(0.01)
+    await taxonomies.close()
+    assert not taxonomies.is_alive
 
 
 async def test_what_is_exported_can_be_imported_again(http: httpx.AsyncClient, admin: dict[str, str]) -> None:
