@@ -20,6 +20,7 @@ from server.insights.engine.predictions import NewPrediction, Prediction
 from server.insights.engine.recompute import has_image
 from server.insights.engine.refreshing import Refreshing, prediction_of
 from server.insights.engine.replacement import Replacement, replaced
+from server.insights.products.products import ProductsUnreadable
 
 if TYPE_CHECKING:
     from server.db import Connection, Database
@@ -73,14 +74,14 @@ class Importer:
             return []
         async with self._turns:
             try:
-                return await self._import(server_type, batch)
+                return await self._import_readable(server_type, batch)
             except BUSY:
                 pass
             # Somebody works on one of the products: the others need not wait for it.
             outcomes: dict[int, Outcome] = {}
             for places in _by_barcode(batch).values():
                 try:
-                    done = await self._import(server_type, [batch[place] for place in places])
+                    done = await self._import_readable(server_type, [batch[place] for place in places])
                 except BUSY:
                     done = [Outcome(error="the product is being worked on, try again")] * len(places)
                 outcomes.update(zip(places, done, strict=True))
@@ -112,6 +113,19 @@ class Importer:
                     )
             except BUSY:
                 logger.warning("insights of a busy product were not refreshed", extra={"barcode": barcode})
+
+    async def _import_readable(self, server_type: str, batch: Sequence[NewPrediction]) -> list[Outcome]:
+        """All but those of products that nobody can tell about."""
+        unreadable: frozenset[str] = frozenset()
+        while True:
+            readable = [new for new in batch if new.barcode not in unreadable]
+            try:
+                done = iter(await self._import(server_type, readable) if readable else [])
+            except ProductsUnreadable as fault:
+                unreadable |= fault.barcodes
+                continue
+            failed = Outcome(error="the product could not be read, try again")
+            return [failed if new.barcode in unreadable else next(done) for new in batch]
 
     async def _import(self, server_type: str, batch: Sequence[NewPrediction]) -> list[Outcome]:
         by_barcode = _by_barcode(batch)

@@ -17,7 +17,7 @@ from server.insights.products import product_edits, product_lines
 from server.insights.products.edits import AddPackaging, AddTag, SelectImage, SetField
 from server.insights.products.product_calls import Call, calls
 from server.insights.products.product_server import CONNECTIONS, ProductUnreadable
-from server.insights.products.products import ImageUnknown, Product
+from server.insights.products.products import ImageUnknown, Product, ProductsUnreadable
 from server.jobs import JobKind
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ class ProductOpener:
         return await self._read(server_type, barcode, None if copy is None else copy["data"])
 
     async def many(self, server_type: str, wanted: Sequence[str]) -> dict[str, Product]:
-        """The products of these barcodes that exist; copies that are fresh spare the server."""
+        """The products of these barcodes that exist; copies that are fresh spare the server.
+
+        `ProductsUnreadable` comes after all were tried: a second call finds copies of those that were read.
+        """
         rows = await self._database.fetch(queries_products.COPIES, server_type, list(set(wanted)), FRESH)
         copies = {row["barcode"]: row for row in rows}
         found = {
@@ -99,14 +102,30 @@ class ProductOpener:
         stale = [barcode for barcode in dict.fromkeys(wanted) if barcode not in found]
         # As many at once as there are connections: waiting for one would count as waiting for the server.
         turns = asyncio.Semaphore(CONNECTIONS)
+        unreadable: set[str] = set()
 
-        async def read_in_turn(barcode: str) -> Product | None:
+        async def read_in_turn(barcode: str) -> None:
             async with turns:
                 copy = copies[barcode]["data"] if barcode in copies else None
-                return await self._read(server_type, barcode, copy)
+                try:
+                    product = await self._read(server_type, barcode, copy)
+                except ProductUnreadable as fault:
+                    logger.warning("product not read", extra={"barcode": barcode, "reason": str(fault)})
+                    unreadable.add(barcode)
+                    return
+            if product is not None:
+                found[barcode] = product
 
-        read = await asyncio.gather(*map(read_in_turn, stale))
-        return found | {product.barcode: product for product in read if product is not None}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for barcode in stale:
+                    group.create_task(read_in_turn(barcode))
+        except ExceptionGroup as faults:
+            # The database is away, say: the first fault is what callers know how to take.
+            raise faults.exceptions[0] from faults
+        if unreadable:
+            raise ProductsUnreadable(frozenset(unreadable))
+        return found
 
     async def write(
         self,

@@ -119,6 +119,14 @@ class ProductWriteFailed(Exception):
     """The product server did not take a write; nothing was recorded there as far as is known."""
 
 
+class ProductsUnreadable(Exception):
+    """Nobody could say whether there are products of these `barcodes`; the others that were asked for are known."""
+
+    def __init__(self, barcodes: frozenset[str]) -> None:
+        super().__init__(f"{len(barcodes)} products could not be read, {min(barcodes)} among them")
+        self.barcodes = barcodes
+
+
 class ImageUnknown(Exception):
     """An edit names a picture that the product does not have."""
 
@@ -130,7 +138,7 @@ class Products(Protocol):
         """One product; None when there is none."""
 
     async def many(self, server_type: str, wanted: Sequence[str]) -> dict[str, Product]:
-        """The products of these barcodes that exist, each once."""
+        """The products of these barcodes that exist, each once, or `ProductsUnreadable`."""
 
     async def write(
         self,

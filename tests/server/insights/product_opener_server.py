@@ -26,6 +26,8 @@ class ProductOpenerServer:
         self.logins = 0
         # A status, or "slow", "garbage", "huge", "refused" (200 but nothing saved).
         self.trouble: int | str | None = None
+        # Codes that only garbage is said about.
+        self.broken: set[str] = set()
         # Before every answer to a read.
         self.delay_s = 0.0
 
@@ -36,6 +38,8 @@ class ProductOpenerServer:
         await asyncio.sleep(self.delay_s)
         if self.trouble is not None:
             return await self._bad_day()
+        if code in self.broken:
+            return web.Response(text="<html>", content_type="text/html")
         product = self.products.get(code)
         if product is None:
             missing = {"code": code, "status": 0, "status_verbose": "product not found"}

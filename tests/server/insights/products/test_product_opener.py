@@ -5,20 +5,25 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from server.data_folder import DataFolder
 from server.db import Database
+from server.insights import queries_products
+from server.insights.engine.importer import Importer
+from server.insights.engine.predictions import NewPrediction
 from server.insights.events.events import Event, Events
 from server.insights.products.edits import AddTag, Edit, SelectImage, SetField
 from server.insights.products.product_opener import ProductOpener
 from server.insights.products.product_server import ProductServer, ProductUnreadable
-from server.insights.products.products import ImageUnknown, ProductWriteFailed
+from server.insights.products.products import ImageUnknown, ProductsUnreadable, ProductWriteFailed
 from server.insights.products.sealing import Sealing
 from server.insights.voter import Credentials
 from server.jobs import Jobs
 from server.metrics import Metrics
 from tests.server.insights import product_opener_server
+from tests.server.insights.engine.rules.situations import Trees
 from tests.server.insights.product_opener_server import ProductOpenerServer
 
 CODE = "5411041040807"
@@ -121,6 +126,56 @@ async def test_a_long_list_does_not_run_out_of_the_time_of_one_call(
         assert sorted(await products.many("off", codes)) == codes
     finally:
         await products.close()
+
+
+async def test_of_many_those_that_cannot_be_read_are_named_when_the_others_are_read(
+    server: ProductOpenerServer, open_products: OpenProducts
+) -> None:
+    codes = [str(code) for code in range(5411041040807, 5411041040807 + 30)]
+    server.products |= {code: {"code": code} for code in codes}
+    server.broken = set(codes[3:5])
+    async with open_products(False) as products:
+        with pytest.raises(ProductsUnreadable) as caught:
+            await products.many("off", codes)
+        assert caught.value.barcodes == server.broken
+        readable = [code for code in codes if code not in server.broken]
+        assert sorted(server.reads) == codes
+        assert sorted(await products.many("off", readable)) == readable
+        assert len(server.reads) == len(codes), "copies were not kept"
+
+
+async def test_a_fault_of_ours_ends_the_other_reads_too(
+    server: ProductOpenerServer, open_products: OpenProducts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = [str(code) for code in range(5411041040807, 5411041040807 + 200)]
+    server.delay_s = 0.05
+    async with open_products(False) as products:
+        monkeypatch.setattr(queries_products, "DROP_COPY", "SELECT 1 / 0, $1::text, $2::text")
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await products.many("off", codes)
+        # What was on its way arrives.
+        await asyncio.sleep(0.1)
+        asked = len(server.reads)
+        await asyncio.sleep(0.2)
+        assert len(server.reads) == asked < len(codes)
+
+
+async def test_predictions_of_a_product_that_cannot_be_read_fail_alone(
+    database: Database, server: ProductOpenerServer, open_products: OpenProducts
+) -> None:
+    server.broken = {"5411041040808"}
+    async with open_products(False) as products:
+        importer = Importer(database=database, products=products, taxonomies=Trees())
+        batch = [
+            NewPrediction(barcode=code, type="label", value_tag=tag)
+            for code, tag in ((CODE, "en:a"), ("5411041040808", "en:a"), ("00000001", "en:a"), (CODE, "en:b"))
+        ]
+        one, unread, missing, other = await importer.import_predictions("off", batch)
+        assert unread.error == "the product could not be read, try again"
+        assert missing.skipped and one.id is not None and other.id is not None
+        (again,) = await importer.import_predictions("off", batch[1:2])
+        assert again.error is not None
+    assert await database.fetchval("SELECT count(*) FROM prediction") == 2
 
 
 async def test_an_update_brings_the_copy_up_to_date_before_insights_are_computed(
