@@ -42,6 +42,11 @@ SELECT {COLUMNS} FROM (
 """  # noqa: S608 - fragments of ours
 # Everything in the order of insertion, from the first row after the one that was read last.
 PORTION = f"SELECT {COLUMNS}, number FROM product_insight WHERE {{where}} ORDER BY number LIMIT {{count:d}}"  # noqa: S608
+# Few are found by their filters in one statement, and read by their numbers.
+NUMBERS = "SELECT number FROM product_insight WHERE {where} ORDER BY number"
+NUMBERED = (
+    f"SELECT {COLUMNS} FROM product_insight WHERE number = ANY($1::bigint[]) AND {{where}} ORDER BY number"  # noqa: S608
+)
 OF_PRODUCT = f"SELECT {COLUMNS} FROM product_insight WHERE {{where}} ORDER BY number"  # noqa: S608
 ONE = f"SELECT {COLUMNS} FROM product_insight WHERE id = $1"  # noqa: S608
 LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM product_insight"

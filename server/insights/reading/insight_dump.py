@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from server.deadline import Deadline
 from server.insights import faults, tally
 from server.insights import queries_insights as queries
 from server.insights.reading.insight_pages import as_insights
@@ -25,6 +26,10 @@ PORTION_ROWS = 250
 # How many numbers of the order of insertion are looked at for a portion: what a statement costs at most, by
 # whatever way the planner takes.
 SPAN = 1_000
+# So many are few: their numbers are collected first.
+FEW = 10_000
+# For them all the table may have to be read.
+COLLECT_TIMEOUT_S = 120.0
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
 
@@ -68,6 +73,36 @@ class InsightDump:
         return None if first is None else _encoded(first, portions, encode)
 
     async def _portions(self, selection: Selection, most: int | None) -> AsyncIterator[list[Insight]]:
+        total = await self._total(selection)
+        if total is None or total > FEW:
+            portions = self._by_spans(selection, most)
+        else:
+            portions = self._by_numbers(selection, min(total, total if most is None else most))
+        async for portion in portions:
+            yield portion
+
+    async def _total(self, selection: Selection) -> int | None:
+        """How many there are, None where only reading them all could tell."""
+        if tally.sort_of(selection) is None and selection.barcode is None:
+            return None
+        return await tally.count(self._database, selection)
+
+    async def _by_numbers(self, selection: Selection, most: int) -> AsyncIterator[list[Insight]]:
+        if not most:
+            return
+        where, arguments = selection.where()
+        found = await self._database.fetch(
+            queries.NUMBERS.format(where=where), *arguments, deadline=Deadline.after(COLLECT_TIMEOUT_S)
+        )
+        numbers = [number for (number,) in found[:most]]
+        for start in range(0, len(numbers), PORTION_ROWS):
+            # What does not fit any longer is left out.
+            where, arguments = selection.where(first=(numbers[start : start + PORTION_ROWS],))
+            rows = await self._database.fetch(queries.NUMBERED.format(where=where), *arguments)
+            if rows:
+                yield as_insights(rows)
+
+    async def _by_spans(self, selection: Selection, most: int | None) -> AsyncIterator[list[Insight]]:
         after, last = 0, await self._database.fetchval(queries.LAST_NUMBER)
         left = most
         while after < last and (left is None or left > 0):

@@ -22,6 +22,8 @@ ORDERS = {"random": queries.AT_RANDOM, "popularity": queries.BY_POPULARITY}
 # So few are all looked at for a draw, of more a sample: this many for each one that is wanted.
 MOST_GATHERED = 1000
 SAMPLE = 8
+# To skip so many costs more than to ask first whether there are more.
+DEEP = 1_000
 _DATA, _BOX = (Insight.__struct_fields__.index(name) for name in queries.JSON_COLUMNS)
 
 
@@ -101,11 +103,14 @@ class InsightPages:
         order = ORDERS[order_by] if order_by else queries.BY_NUMBER
         sql = queries.PAGE.format(where=where, order=order, count=count, skip=skip)
         async with self._database.connection(deadline) as connection:
+            total = await tally.count(connection, selection) if offset >= DEEP else None
+            if total is not None and offset >= total:
+                return Page([], total)
             rows = await connection.fetch(sql, *arguments)
             if len(rows) < count and (rows or not offset):
                 # The last page tells the total by itself.
                 total = offset + len(rows)
-            else:
+            elif total is None:
                 total = await tally.count(connection, selection)
         return Page(as_insights(rows), total)
 

@@ -14,6 +14,7 @@ from server.insights.schema import Insight
 from server.insights.selection import Selection
 from tests.server.insights import rows
 from tests.server.insights.conftest import StartWorker
+from tests.server.insights.statements import counted
 
 URL = "/api/v1/insights/dump"
 LINES = {"Accept": "application/x-ndjson"}
@@ -138,9 +139,11 @@ async def test_lines_of_json_have_no_limit_and_are_the_insight_objects(
     assert len(counted.text.splitlines()) == 300
 
 
+@pytest.mark.parametrize("few", [3, 100])
 async def test_a_dump_holds_no_connection_while_its_reader_dawdles(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
+    monkeypatch.setattr(insight_dump, "FEW", few)
     monkeypatch.setattr(insight_dump, "PORTION_ROWS", 2)
     monkeypatch.setattr(insight_dump, "SPAN", 3)
     await many(database, 7)
@@ -171,3 +174,35 @@ async def test_spans_of_the_order_without_a_hit_are_passed_over(
         answer = await http.get(URL, headers=LINES, params={"lc": "fr"})
         assert [json.loads(line)["value_tag"] for line in answer.text.splitlines()] == tags
         await database.execute("UPDATE product_insight SET lc = NULL")
+
+
+async def test_a_dump_of_few_among_many_costs_as_many_statements_as_it_has_portions(
+    http: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insight_dump, "SPAN", 10)
+    await many(database, 600)
+    await rows.add_insight(database, barcode="00000123", value_tag="other", type="brand")
+    # How many there are, which, and one for each portion of 250; for none it ends with the first.
+    for query, found, statements in (
+        ({"value_tag": "599"}, 1, 3),
+        ({"barcode": "123"}, 1, 3),
+        ({"annotated": "1"}, 300, 4),
+        ({"annotated": "1", "count": "7"}, 7, 3),
+        ({"value_tag": "nothing"}, 0, 1),
+        ({"barcode": "999"}, 0, 1),
+    ):
+        with counted(monkeypatch) as seen:
+            answer = await http.get(URL, headers=LINES, params=query)
+        assert (len(answer.text.splitlines()), len(seen)) == (found, statements), query
+
+
+async def test_an_insight_that_changes_during_a_dump_of_few_is_left_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insight_dump, "PORTION_ROWS", 2)
+    await many(database, 10)
+    chunks = await insight_dump.InsightDump(database).ndjson(Selection(annotated=True), None)
+    assert chunks is not None
+    await database.execute("UPDATE product_insight SET annotation = NULL WHERE value_tag IN ('6', '8', '10')")
+    tags = [json.loads(line)["value_tag"] async for chunk in chunks for line in chunk.splitlines()]
+    assert tags == ["2", "4"]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from server.db import Database
+from server.insights.reading import insight_pages
 from tests.server.insights import rows
 from tests.server.insights.conftest import StartWorker
 from tests.server.insights.statements import counted
@@ -174,6 +175,19 @@ async def test_a_page_costs_two_statements_at_most(
         with counted(monkeypatch) as seen:
             assert (await http.get(f"{URL}?{query}")).json()["count"] == 3
         assert len(seen) == statements
+
+
+async def test_a_page_far_behind_the_last_row_costs_a_count(
+    http: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insight_pages, "DEEP", 2)
+    for _ in range(5):
+        await rows.add_insight(database)
+    # Count, page, expected rows, statements.
+    for count, page, found, statements in ((2, 1000000, 0, 1), (1, 6, 0, 1), (2, 3, 1, 2), (2, 2, 2, 2)):
+        with counted(monkeypatch) as seen:
+            answer = (await http.get(URL, params={"count": count, "page": page})).json()
+        assert (answer["count"], len(answer["insights"]), len(seen)) == (5, found, statements), page
 
 
 async def test_the_insights_of_a_product_are_the_open_ones(
