@@ -48,6 +48,8 @@ SELECT r.*, g.place FROM (
     ) AS o
 ) AS g JOIN product_insight AS r ON r.id = g.id
 """
+# A page behind the last row.
+NO_ROWS = "SELECT b.*, NULL::bigint AS place FROM product_insight AS b WHERE false"
 # Insights by falling numbers of votes; of those with as many votes a run of the random order `lot` from a
 # random place on, around its end; no more than `sample` in all. The page is the first of them by the
 # contract's own key, random() * (n_votes + 1).

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 ANSWERS = 1_000
-# So that all of them stay below 32 MiB.
+# Of a body: all of them stay below 32 MiB. Their keys come on top; whoever makes them bounds those.
 MAX_BYTES = 32 * 2**10
 
 

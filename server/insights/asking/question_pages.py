@@ -53,12 +53,14 @@ def page(asked: Asked, sizes: Sizes, start: float | None = None) -> tuple[str, l
         rows, arguments = _drawn(asked, random.random() if start is None else start, arguments)  # noqa: S311
     else:
         rows, arguments = _walked(asked, arguments)
-    return (
-        sql.PAGE.format(
-            counted=counted, voted=voted, rows=rows, columns=sql.COLUMNS, with_product=sql.WITH_PRODUCT
-        ),
-        arguments,
-    )
+    return _statement(counted, voted, rows), arguments
+
+
+def count_alone(selection: Selection) -> tuple[str, list[object]]:
+    """The statement of a page that is known to be empty, with its count, and its arguments."""
+    counted, arguments = tally.counting(selection)
+    voted, arguments = _voted(selection, arguments)
+    return _statement(counted, voted, sql.NO_ROWS), arguments
 
 
 def of_product(selection: Selection, count: int) -> tuple[str, list[object]]:
@@ -92,6 +94,12 @@ def unanswered(selection: Selection, count: int, skipped: int) -> tuple[str, lis
 def anonymous(selection: Selection) -> Selection:
     """The same for somebody who never voted."""
     return selection if selection.voter is None else msgspec.structs.replace(selection, voter=None)
+
+
+def _statement(counted: str, voted: str, rows: str) -> str:
+    return sql.PAGE.format(
+        counted=counted, voted=voted, rows=rows, columns=sql.COLUMNS, with_product=sql.WITH_PRODUCT
+    )
 
 
 def _voted(selection: Selection, arguments: list[object]) -> tuple[str, list[object]]:

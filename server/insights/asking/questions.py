@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FOUND, NONE = "found", "no_questions"
 # Selections whose sizes are remembered; they only choose the way, so old ones do no harm.
 REMEMBERED = 10_000
+# Nothing is remembered of a request that takes more than this as JSON, so that strangers cannot fill the memory.
+MAX_KEY_BYTES = 2_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,7 +54,10 @@ class Unanswered(msgspec.Struct, frozen=True):
 
 
 class Questions:
-    """Asks the database once for an answer, twice where a selection is new to this process."""
+    """Asks the database once for an answer, twice where a selection is new to this process.
+
+    Once more where a page that was behind the end is so no longer.
+    """
 
     def __init__(self, reader: Reader, values: QuestionValues, options: InsightOptions) -> None:
         self._reader = reader
@@ -71,7 +76,7 @@ class Questions:
         if kept is not None and await self._is_current(kept, asked.selection, deadline):
             return kept.body
         answer = await self._page(asked, language, deadline)
-        if asked.order != "random" and not answer.has_voted:
+        if asked.order != "random" and not answer.has_voted and _is_short(key):
             self._answers.keep(key, answer)
         return answer.body
 
@@ -86,15 +91,28 @@ class Questions:
 
     async def _page(self, asked: Asked, language: str, deadline: Deadline) -> Answer:
         edition = self._values.edition
-        sql, arguments = question_pages.page(asked, await self._sizes_of(asked, deadline))
-        rows = await self._reader.fetch(sql, arguments, deadline)
+        rows = await self._rows(asked, deadline)
         count = rows[0]["n"]
-        self._remember(asked, count)
         if self.options.count_cap:
             count = min(count, self.options.count_cap)
         questions = self._values.questions([row for row in rows if row["id"] is not None], language)
         body = _encode(QuestionList(count, questions, FOUND if questions else NONE))
         return Answer(body, rows[0]["snapshot"], edition, rows[0]["has_voted"])
+
+    async def _rows(self, asked: Asked, deadline: Deadline) -> list[Any]:
+        """Those of `queries_questions.PAGE`, one at least."""
+        sizes = await self._sizes_of(asked, deadline)
+        if 0 < asked.skipped >= sizes.fitting:
+            # Nothing needs sorting to learn that nothing is there, unless that has changed.
+            sql, arguments = question_pages.count_alone(asked.selection)
+            rows = await self._reader.fetch(sql, arguments, deadline)
+            sizes = self._remember(asked, sizes, rows[0]["n"])
+            if asked.skipped >= sizes.fitting:
+                return rows
+        sql, arguments = question_pages.page(asked, sizes)
+        rows = await self._reader.fetch(sql, arguments, deadline)
+        self._remember(asked, sizes, rows[0]["n"])
+        return rows
 
     async def of_product(
         self, selection: Selection, limit: int, language: str, deadline: Deadline
@@ -118,22 +136,26 @@ class Questions:
         return Unanswered(row["n"], msgspec.Raw(row["rows"].encode()), status)
 
     async def _sizes_of(self, asked: Asked, deadline: Deadline) -> Sizes:
-        key = _key(asked)
-        known = self._sizes.get(key)
-        if known is None:
-            sql, arguments = question_pages.sizes(asked)
-            [row] = await self._reader.fetch(sql, arguments, deadline)
-            known = self._sizes[key] = Sizes(row["fitting"], row["passed"])
-        self._sizes.move_to_end(key)
-        while len(self._sizes) > REMEMBERED:
-            self._sizes.popitem(last=False)
-        return known
+        known = self._sizes.get(_key(asked))
+        if known is not None:
+            return known
+        sql, arguments = question_pages.sizes(asked)
+        [row] = await self._reader.fetch(sql, arguments, deadline)
+        return Sizes(row["fitting"], row["passed"])
 
-    def _remember(self, asked: Asked, count: int) -> None:
-        key = _key(asked)
-        known = self._sizes[key]
-        self._sizes[key] = Sizes(count, max(known.passed, count))
+    def _remember(self, asked: Asked, known: Sizes, count: int) -> Sizes:
+        key, sizes = _key(asked), Sizes(count, max(known.passed, count))
+        if _is_short(key):
+            self._sizes[key] = sizes
+            self._sizes.move_to_end(key)
+            if len(self._sizes) > REMEMBERED:
+                self._sizes.popitem(last=False)
+        return sizes
 
 
 def _key(asked: Asked) -> tuple[Selection, str]:
     return question_pages.anonymous(asked.selection), asked.order
+
+
+def _is_short(key: object) -> bool:
+    return len(_encode(key)) <= MAX_KEY_BYTES

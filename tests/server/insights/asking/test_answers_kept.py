@@ -15,6 +15,19 @@ from tests.server.insights.conftest import StartWorker
 from tests.server.insights.worker import Worker
 
 
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of readers from now on, in order."""
+    statements: list[str] = []
+    fetch = Reader.fetch
+
+    async def fetch_noted(self: Reader, query: str, *rest: Any) -> Any:
+        statements.append(query)
+        return await fetch(self, query, *rest)
+
+    monkeypatch.setattr(Reader, "fetch", fetch_noted)
+    return statements
+
+
 class TestCost:
     @pytest.mark.parametrize(
         ("path", "most"),
@@ -50,6 +63,40 @@ class TestCost:
             assert answer.json()["questions"]
             of_questions = [query for query in statements if "product_insight" in query or "tally" in query]
             assert len([query for query in of_questions if "EXISTS" not in query]) <= expected
+
+    async def test_a_page_behind_the_last_row_sorts_nothing(
+        self, http: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(4):
+            await add(database)
+        asked = noted(monkeypatch)
+        for page, expected in ((1_000_000, 0), (3, 0), (2, 2)):
+            asked.clear()
+            answer = await ask(http, count=2, page=page)
+            assert (answer["count"], len(answer["questions"])) == (4, expected)
+            sorting = [query for query in asked if "row_number" in query]
+            assert len(sorting) == (expected > 0) and len(asked) <= 2
+        # Known to be empty once, and not for ever.
+        await add(database)
+        assert len((await ask(http, count=2, page=3))["questions"]) == 1
+
+    @pytest.mark.parametrize(
+        ("parameters", "again"),
+        [({}, 0), ({"lang": "fr"}, 0), ({"brands": "a," + "b" * 3000}, 2), ({"lang": "x" * 3000}, 1)],
+    )
+    async def test_long_texts_are_answered_and_not_remembered(
+        self,
+        http: httpx.AsyncClient,
+        database: Database,
+        monkeypatch: pytest.MonkeyPatch,
+        parameters: dict[str, str],
+        again: int,
+    ) -> None:
+        identity = await add(database, brands=["a"])
+        assert await ids(http, **parameters) == [identity]
+        asked = noted(monkeypatch)
+        assert await ids(http, **parameters) == [identity]
+        assert len([query for query in asked if query != LOOK]) == again
 
 
 class TestAnswersAreKept:
@@ -99,13 +146,6 @@ class TestAnswersAreKept:
     ) -> None:
         identity = await add(database)
         await ids(http)
-        statements = []
-        fetch = Reader.fetch
-
-        async def counted(self: Reader, query: str, *rest: Any) -> Any:
-            statements.append(query)
-            return await fetch(self, query, *rest)
-
-        monkeypatch.setattr(Reader, "fetch", counted)
+        statements = noted(monkeypatch)
         assert await ids(http) == [identity]
         assert statements == [LOOK]
