@@ -131,7 +131,7 @@ async def test_a_group_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_a_group_fails_as_a_whole_and_alone() -> None:
     shelf = Shelf(batch_lines=9, grouped=True)
     await run(shelf, lines("a-1", "a-2", "poison", "b-1", "b-2", "c-1"))
-    assert shelf.stored == [["a-1", "a-2"], ["b-1", "b-2"], ["c-1"]]
+    assert shelf.stored == [["a-1", "a-2"], ["b-1", "b-2", "c-1"]]
     shelf = Shelf(batch_lines=9)
     shelf.kind = shelf.kind._replace(group=lambda row: row["name"] in ("poison", "with it"))
     report = await run(shelf, lines("a", "poison", "with it", "b"))
