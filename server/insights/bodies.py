@@ -43,7 +43,7 @@ def decode(body: bytes, kind: type[T]) -> T:
     try:
         found = msgspec.json.decode(body, type=kind)
         if ESCAPED_NULL in body:
-            _refuse_nulls(msgspec.json.decode(body))
+            _refuse_nulls(body)
         return found
     except msgspec.ValidationError as fault:
         # What stops early at a wrong type has not seen whether the rest is JSON at all.
@@ -62,14 +62,21 @@ def _parse(body: bytes) -> None:
         raise faults.bad_json() from None
 
 
-def _refuse_nulls(value: Any) -> None:
+def _refuse_nulls(body: bytes) -> None:
     """An escaped backslash before u0000 looks like one in the bytes, so the texts themselves are looked at."""
+    if has_null_character(msgspec.json.decode(body)):
+        raise faults.bad_body("Null characters are not allowed")
+
+
+def has_null_character(value: object) -> bool:
+    """Whether any text in a value of JSON has one, names included."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, str) and "\x00" in item:
-            raise faults.bad_body("Null characters are not allowed")
+            return True
         if isinstance(item, dict):
             waiting += [*item, *item.values()]
         elif isinstance(item, list):
             waiting += item
+    return False

@@ -14,6 +14,7 @@ from server.insights import bodies, faults
 from server.insights.annotation.annotate import YES_WITH_DATA, Annotator
 from server.insights.annotation.credential_check import CredentialCheck, Unverified
 from server.insights.annotation.results import FAILED, Answer
+from server.insights.openapi import sending
 from server.insights.parameters import Parameters
 from server.insights.voter import voter_of
 from server.middleware import deadline_of
@@ -22,7 +23,14 @@ from server.settings import InsightOptions
 Asked = Request[Any, Any, Any]
 
 
-@post("/api/v1/insights/annotate", status_code=200, summary="Answer a question")
+@post(
+    "/api/v1/insights/annotate",
+    status_code=200,
+    summary="Answer a question",
+    operation_class=sending(
+        "insight_id", "answer", "update", "data", "device_id", required=("insight_id", "answer")
+    ),
+)
 async def annotate(
     request: Asked,
     parameters: Given[Parameters],
@@ -53,7 +61,7 @@ def _checked(parameters: Parameters) -> tuple[UUID, int, bool, Any]:
     annotation = parameters.integer("annotation", 0, low=-1, high=2)
     update = parameters.boolean("update")
     data = parameters.json("data")
-    if _has_null_character(data):
+    if bodies.has_null_character(data):
         raise faults.invalid("data", "It must not contain null characters.")
     if annotation == YES_WITH_DATA and data is None:
         raise faults.bad_request("`data` must be provided when annotation == 2")
@@ -74,19 +82,6 @@ async def _with_json(request: Asked) -> Parameters:
         if value is not None
     ]
     return Parameters.of_query(request.scope["query_string"], pairs)
-
-
-def _has_null_character(value: object) -> bool:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str) and "\x00" in item:
-            return True
-        if isinstance(item, dict):
-            waiting += [*item, *item.values()]
-        elif isinstance(item, list):
-            waiting += item
-    return False
 
 
 HANDLERS = [annotate]

@@ -38,7 +38,7 @@ FILTERS = (
 )
 
 
-@get("/api/v1/questions", summary="Questions", operation_class=asking(*FILTERS, "order_by"))
+@get("/api/v1/questions", summary="Questions", operation_class=asking(*FILTERS, "question_order"))
 async def page(
     request: Asking,
     questions: Given[Questions],

@@ -5,6 +5,8 @@ from typing import Any
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
+from server.insights.asking import question_pages
+from server.insights.reading import insight_pages
 from tests.server.insights.worker import Worker
 
 
@@ -30,6 +32,37 @@ async def test_every_route_is_described_with_its_parameters_and_answers(worker: 
     assert not any(one["required"] for one in insights.values())
     batch = {one["name"]: one["required"] for one in paths["/api/v1/batch/import"]["post"]["parameters"]}
     assert batch == {"job_type": True, "batch_dir": True}
+
+
+async def test_each_route_is_described_with_its_own_orders(worker: Worker) -> None:
+    paths = described(worker)
+    orders = {
+        path: one["schema"]["enum"]
+        for path in ("/api/v1/questions", "/api/v1/insights")
+        for one in paths[path]["get"]["parameters"]
+        if one["name"] == "order_by"
+    }
+    assert orders == {
+        "/api/v1/questions": ["popularity", "confidence", "random"],
+        "/api/v1/insights": ["random", "popularity"],
+    }
+    assert set(orders["/api/v1/questions"]) == set(question_pages.ORDERS)
+    assert set(orders["/api/v1/insights"]) == set(insight_pages.ORDERS)
+
+
+async def test_an_answer_is_described_as_a_form(worker: Worker) -> None:
+    body = described(worker)["/api/v1/insights/annotate"]["post"]["requestBody"]
+    form = body["content"]["application/x-www-form-urlencoded"]["schema"]
+    kinds = {name: field["type"] for name, field in form["properties"].items()}
+    assert kinds == {
+        "insight_id": "string",
+        "annotation": "integer",
+        "update": "boolean",
+        "data": "string",
+        "device_id": "string",
+    }
+    assert form["required"] == ["insight_id", "annotation"]
+    assert all(field["description"] for field in form["properties"].values())
 
 
 async def test_paths_without_their_prefix_and_robots_are_not_advertised(worker: Worker) -> None:
