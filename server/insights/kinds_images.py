@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from server.db import Connection, Database
-from server.insights import barcodes, lines, queries_kinds
+from server.insights import barcodes, detections, lines, queries_kinds
 from server.insights.lines import Identity, Int64, Name, Natural
 from server.transfer import Kind, Line, Result
 
@@ -79,29 +79,18 @@ class ImagePredictionLine(msgspec.Struct, kw_only=True):
         """The parameters of `PUT_IMAGE_PREDICTION`."""
         confidence = self.max_confidence
         if isinstance(confidence, msgspec.UnsetType):
-            confidence = best_score(self.data)
+            confidence = detections.best_score(self.data)
         timestamp = lines.naive_utc(self.timestamp) or lines.now()
         return (
             self.id,
             self.type,
-            self.model_name,
+            detections.stored_name(self.model_name),
             self.model_version,
             self.data,
             timestamp,
             image,
             confidence,
         )
-
-
-def best_score(data: Mapping[str, Any]) -> float | None:
-    """The highest score of the objects of a detection, None without any."""
-    objects = data.get("objects")
-    scores = [
-        float(entry["score"])
-        for entry in (objects if isinstance(objects, list) else ())
-        if isinstance(entry, dict) and isinstance(entry.get("score"), int | float)
-    ]
-    return max(scores, default=None)
 
 
 async def image_of(connection: Connection, server_type: str, barcode: str, image_id: str) -> int:

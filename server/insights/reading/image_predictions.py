@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from server.insights import barcodes, faults
+from server.insights import barcodes, detections, faults
 from server.insights import queries_predictions as queries
-from server.insights.kinds_images import best_score
 from server.insights.lines import Name, Natural, refused
 from server.insights.parameters import SERVER_TYPES
 from server.insights.reading.prediction_pages import Page, page_of
@@ -22,24 +21,6 @@ if TYPE_CHECKING:
     from server.insights.parameters import Parameters
 
 MAX_ITEMS = 10_000
-# What each network's answer is called; all others detect objects.
-TYPES = {
-    "ingredient_detection": "ner",
-    "nutrition_extractor": "nutrition_extraction",
-    "upc_opencv": "upc_image",
-}
-# Published texts write the other names with hyphens, which is how this one is stored.
-STORED_NAMES = {"upc_opencv": "upc-opencv"} | {
-    name: name
-    for name in (
-        "nutriscore",
-        "nutrition_table",
-        "universal_logo_detector",
-        "price_tag_detection",
-        "ingredient_detection",
-        "nutrition_extractor",
-    )
-}
 _IMAGE_FROM = 7
 
 
@@ -79,7 +60,7 @@ class ImagePredictions:
         found = Conditions()
         found.add("i.server_type = {}", server_type)
         if (model := parameters.text("model_name")) is not None:
-            found.add("translate(p.model_name, '-', '_') = {}", _plain(model))
+            found.add("translate(p.model_name, '-', '_') = {}", detections.plain_name(model))
         for column, value in (
             ("i.barcode", parameters.barcode()),
             ("i.image_id", parameters.text("image_id")),
@@ -146,23 +127,17 @@ def _row(new: NewImagePrediction) -> tuple[Any, ...]:
     """The columns of `PUT_IMAGE_PREDICTIONS`."""
     if new.server_type not in SERVER_TYPES:
         raise faults.titled(f"invalid `server_type`: {new.server_type}")
-    name = _plain(new.model_name)
     try:
-        confidence = best_score(new.data)
+        confidence = detections.best_score(new.data)
     except OverflowError:
         raise faults.bad_body("A score is out of range") from None
     return (
         new.server_type,
         barcodes.checked(str(new.barcode)),
         str(new.image_id),
-        TYPES.get(name, "object_detection"),
-        STORED_NAMES.get(name, new.model_name),
+        detections.type_of(new.model_name),
+        detections.stored_name(new.model_name),
         new.model_version,
         msgspec.json.encode(new.data).decode(),
         confidence,
     )
-
-
-def _plain(name: str) -> str:
-    """A name with its hyphens as underscores, as names are compared."""
-    return name.replace("-", "_")

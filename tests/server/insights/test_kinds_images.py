@@ -105,6 +105,24 @@ async def test_there_is_one_detection_per_image_and_network(
     assert line["model_version"] == "2"
 
 
+async def test_a_network_is_the_same_however_its_name_is_written_and_imported(
+    http: httpx.AsyncClient, admin: dict[str, str], database: Database
+) -> None:
+    names = ("nutrition-table", "nutrition_table", "upc_opencv", "upc-opencv", "my-own", "my_own")
+    for name in names:
+        await put(http, admin, "image_predictions", {**DETECTION, "model_name": name})
+    stored = ["my-own", "my_own", "nutrition_table", "upc-opencv"]
+    assert sorted(line["model_name"] for line in await out(http, admin, "image_predictions")) == stored
+    batch = [{**DETECTION, "model_name": name} for name in names]
+    answer = await http.post(
+        "/api/v1/image_predictions/import",
+        json={"predictions": batch},
+        headers={"Authorization": "Bearer batch-key-1"},
+    )
+    assert answer.json()["imported"] == 4
+    assert sorted(line["model_name"] for line in await out(http, admin, "image_predictions")) == stored
+
+
 async def test_a_logo_makes_what_it_hangs_on_and_keeps_its_vector(
     http: httpx.AsyncClient, admin: dict[str, str], database: Database
 ) -> None:
