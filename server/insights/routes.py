@@ -79,4 +79,3 @@ def router(parts: Mapping[str, object]) -> Router:
         cache_control=CacheControlHeader(private=True, no_cache=True),
         tags=["insights"],
     )
-

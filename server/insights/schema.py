@@ -144,4 +144,3 @@ def envelope(error: errors.AisleError, request_id: str) -> Response[Refusal]:
     silent = isinstance(error, errors.MethodNotAllowed | errors.InternalError)
     description = None if silent or error.message == kind.text else error.message
     return Response(Refusal(title, description), status_code=error.status)
-
