@@ -50,5 +50,6 @@ async def test_a_deadlock_costs_the_client_nothing(database: Database) -> None:
         await transaction.rollback()
         await other.execute("RESET deadlock_timeout")
     assert await answer == 2
-    assert len(products.writes) == 2
+    # It gave way once, or more often where it was quicker than the other again.
+    assert len(products.writes) >= 2
     assert await state(database, insight) == (1, "ann", 2, 0)
