@@ -31,7 +31,7 @@ from server.postgres import socket_url
 
 INSIGHTS, PRODUCTS = 1_000_000, 300_000
 CONNECTIONS = (1, 8, 32)
-ROUND_S, WARM_UP_S = 6, 1
+ROUND_S, WARM_UP_S = 4, 1
 RANDOM_BARCODES, VOTES = 20_000, 400_000
 ADMIN_KEY = "bench-admin-key"
 KINDS = ("products", "insights", "votes", "predictions")

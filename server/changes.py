@@ -112,7 +112,9 @@ class Follower:
         """Return when the topic may have changed, at the latest after `poll_s`."""
         event = self._waiting.setdefault(topic, asyncio.Event())
         try:
-            await asyncio.wait_for(event.wait(), self._poll_s)
+            # Not `wait_for`: it swallows a cancellation that comes together with the event (Python 3.11).
+            async with asyncio.timeout(self._poll_s):
+                await event.wait()
         except TimeoutError:
             self._waiting.pop(topic, None)
 

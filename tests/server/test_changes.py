@@ -105,3 +105,18 @@ async def test_without_notifications_a_follower_polls(database: Database) -> Non
     follower = Follower(database, poll_s=0.01)
     async with asyncio.timeout(5):
         await follower.wait("a")
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_a_cancellation_that_comes_together_with_the_news_is_not_lost(
+    database: Database, steps: int
+) -> None:
+    follower = Follower(database)
+    waiting = asyncio.create_task(follower.wait("a"))
+    await asyncio.sleep(0.01)
+    follower._wake("a")
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    if waiting.cancel():
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
