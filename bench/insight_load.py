@@ -33,6 +33,8 @@ INSIGHTS, PRODUCTS = 1_000_000, 300_000
 CONNECTIONS = (1, 8, 32)
 ROUND_S, WARM_UP_S = 4, 1
 RANDOM_BARCODES, VOTES = 20_000, 400_000
+# What a round of votes may use up; the next round begins behind it, or it would cast the votes that decide.
+VOTES_PER_ROUND = 50_000
 ADMIN_KEY = "bench-admin-key"
 KINDS = ("products", "insights", "votes", "predictions")
 LATENCY = re.compile(r"^\s+(50|99)%\s+([0-9.]+)(us|ms|s)$", re.MULTILINE)
@@ -60,7 +62,7 @@ end
 ANNOTATE = """
 local ids = {}
 for line in io.lines("%s") do ids[#ids + 1] = line end
-local at = 0
+local at = %d
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
 request = function()
@@ -216,18 +218,31 @@ def run() -> str:
             settle(data_dir)
             table, close = [], []
             for route in ROUTES:
-                script = None
-                if route.script is not None:
-                    script = Path(folder) / "script.lua"
-                    name = files[route.script]
-                    script.write_text(route.script % name if name else route.script.replace("%%", "%"))
-                cells = [wrk(port, route, count, script, core, keep=True) for count in CONNECTIONS]
+                cells = []
+                for number, count in enumerate(CONNECTIONS):
+                    script = _script(route, files, Path(folder), number)
+                    cells.append(wrk(port, route, count, script, core, keep=True))
                 table.append(_row(route, cells))
+                script = _script(route, files, Path(folder), len(CONNECTIONS))
                 close.append(f"| {route.name} | {wrk(port, route, 32, script, core, keep=False).rate:,.0f} |")
             memory = [resident_mb(process.pid), *map(resident_mb, python_children(process.pid))]
         finally:
             stop(process)
     return _section(imported, table, close, memory)
+
+
+def _script(route: Route, files: dict[str, str], folder: Path, number: int) -> Path | None:
+    """The script of a route for its round of that number; None where it needs none."""
+    if route.script is None:
+        return None
+    values: dict[str, tuple[object, ...]] = {
+        BY_BARCODE: (files[BY_BARCODE],),
+        ANNOTATE: (files[ANNOTATE], number * VOTES_PER_ROUND),
+        BY_TAG: (),
+    }
+    script = folder / "script.lua"
+    script.write_text(route.script % values[route.script])
+    return script
 
 
 def _row(route: Route, cells: Sequence[Cell]) -> str:
