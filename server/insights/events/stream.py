@@ -60,8 +60,10 @@ class Stream:
     async def close(self) -> None:
         """Listen no more; what was read and not queued is read again by the next one."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # Again where the client swallowed it together with an answer.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=1.0)
 
     async def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
